@@ -1,0 +1,47 @@
+"""Rushlight: PyTorch's Python API, recorded, recognised and run as whole programs. `import rushlight as torch`."""
+
+from __future__ import annotations
+
+import importlib
+import math as _math
+from typing import Any
+
+from rushlight import dtype as _dtypes
+from rushlight.autograd.modes import (
+    enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled,
+)  # fmt: skip
+from rushlight.device import device as _device
+from rushlight.functional import FUNCTIONS as _FUNCTIONS
+from rushlight.ir.meta import Size
+from rushlight.lazy.explain import explain
+from rushlight.printing import set_printoptions
+from rushlight.tensor import Tensor
+
+__version__ = "0.1.0"
+
+globals().update(_FUNCTIONS)
+globals().update(_dtypes.ALIASES)
+# These two names are modules of this package and classes of PyTorch's API: the classes win.
+dtype = _dtypes.dtype
+device = _device
+finfo, iinfo = _dtypes.finfo, _dtypes.iinfo
+get_default_dtype, set_default_dtype = _dtypes.get_default_dtype, _dtypes.set_default_dtype
+e, pi, inf, nan, newaxis = _math.e, _math.pi, _math.inf, _math.nan, None
+strided = "torch.strided"
+
+# Outer rooms load on first use: `import rushlight` must stay quick.
+_ROOMS = ("autograd", "nn", "optim", "utils", "vision", "serialization", "compat", "random", "storage")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return importlib.import_module(f"rushlight.{name}")
+    from rushlight.surface import find
+
+    return find(name)
+
+
+__all__ = [
+    "Size", "Tensor", "enable_grad", "explain", "inference_mode", "is_grad_enabled", "is_inference_mode_enabled", "no_grad",
+    "set_grad_enabled", "set_printoptions", *_FUNCTIONS,
+]  # fmt: skip

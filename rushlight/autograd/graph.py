@@ -1,0 +1,91 @@
+"""`grad_fn`: the recorded graph, seen as PyTorch shows it. Nodes are made when somebody looks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rushlight.lazy.record import Trace
+from rushlight.lazy.trie import FUNCTION, LEAF, MACRO, MARK_LEAF, STATE, Entry
+
+
+class Node:
+    """One node of the backward graph: `name()`, `next_functions`, `metadata`."""
+
+    __slots__ = ("_trace", "_entry", "_index", "metadata")
+
+    def __init__(self, trace: Trace, entry: Entry, index: int = 0):
+        self._trace, self._entry, self._index = trace, entry, index
+        self.metadata: dict[Any, Any] = {}
+
+    def name(self) -> str:
+        """PyTorch's name of the node's class, such as `MulBackward0`."""
+        return node_name(self._trace, self._entry)
+
+    @property
+    def next_functions(self) -> tuple:
+        """((node, output number), …) of the inputs; (None, 0) for inputs without a gradient."""
+        entry = self._entry
+        items = entry.inputs[len(entry.metas) :] if entry.op is FUNCTION else entry.inputs
+        found: list[Any] = []
+        for item in items:
+            for slot in item if item.__class__ is tuple else (item,):
+                if slot is not None and slot >= 0:
+                    found.append(edge(self._trace, slot))
+        return tuple(found)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "variable" and self.name() == "AccumulateGrad":
+            return self._trace.handles[self._entry.slot + self._index]()
+        context = self._trace.contexts.get(self._entry.slot)
+        if context is not None:
+            return getattr(context, name)
+        raise AttributeError(f"{self.name()!r} node has no attribute {name!r}")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Node) and self._trace is other._trace and self._entry is other._entry
+
+    def __hash__(self) -> int:
+        return hash((id(self._trace), id(self._entry)))
+
+    def __repr__(self) -> str:
+        return f"<{self.name()} object at {hash(self):#x}>"
+
+
+def node_name(trace: Trace, entry: Entry) -> str:
+    """The class name that PyTorch's node would have."""
+    if entry.op is FUNCTION:
+        return type(trace.contexts[entry.slot]).__name__
+    if entry.meta is not None and entry.meta.leaf:
+        return "AccumulateGrad"
+    op = entry.op
+    return "CopySlices" if op.inplace and op.name.endswith("_write_") else op.grad_name
+
+
+def edge(trace: Trace, slot: int) -> tuple:
+    """(node, output number) that a slot's gradient goes to."""
+    entry = trace.producer(slot)
+    meta = entry.metas[slot - entry.slot]
+    if not meta.requires_grad:
+        return (None, 0)
+    if meta.leaf:
+        return (Node(trace, entry, slot - entry.slot), 0)
+    if entry.op is LEAF:
+        history = trace.leaf_history.get(slot)
+        return edge(*history) if history is not None else (None, 0)
+    if entry.op in (MARK_LEAF, STATE, MACRO) or (entry.op.inplace and not entry.grad_mode):
+        return edge(trace, entry.inputs[0])
+    return (Node(trace, entry), slot - entry.slot)
+
+
+def grad_fn(tensor: Any) -> Node | None:
+    """The node that made a tensor, None for leaves."""
+    meta = tensor._meta
+    if not meta.requires_grad or meta.leaf:
+        return None
+    from rushlight.lazy.record import enter, local
+
+    if tensor._trace is None and tensor._history is not None:
+        return edge(*tensor._history)[0]
+    if tensor._trace is not local.trace:
+        enter(local.trace, tensor)
+    return edge(tensor._trace, tensor._slot)[0]

@@ -1,0 +1,99 @@
+"""Forward values that gradient rules use. Using one checks that the memory it stands for was not written since (M10),
+and that no earlier backward freed it (M7)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rushlight.errors import show_line
+from rushlight.lazy.macro import MacroTrace
+from rushlight.lazy.record import Trace, append_leaf
+from rushlight.lazy.trie import MACRO, Entry
+
+
+def writes_of(trace: Trace) -> dict[int, Entry]:
+    """For each storage (named by the slot that first held it): the last entry that wrote it."""
+    found: dict[int, Entry] = {}
+    for entry in trace.path():
+        if entry.op is MACRO:
+            for index in range(len(entry.expansion.written)):
+                found[entry.storage[index]] = entry
+        elif entry.op.inplace and not entry.op.untracked:
+            found[entry.storage[0]] = entry
+    return found
+
+
+def freed_at(trace: Trace, entry: Entry) -> tuple | None:
+    """Where a backward freed what this entry saved."""
+    if entry in trace.freed:
+        return trace.freed[entry]
+    for other in trace.path():
+        if other.op is MACRO and entry in getattr(other.expansion, "frees", ()):
+            return other.line
+    return None
+
+
+class Saved:
+    """Stands for slot `slot` of `trace`, saved by `entry`."""
+
+    __slots__ = ("trace", "slot", "entry", "writes")
+
+    def __init__(self, trace: Trace, slot: int, entry: Entry, writes: dict[int, Entry]):
+        self.trace, self.slot, self.entry, self.writes = trace, slot, entry, writes
+
+    def check(self) -> None:
+        """Raise when the value is no longer what the forward pass saw."""
+        where = freed_at(self.trace, self.entry)
+        if where is not None:
+            from rushlight.autograd.engine import freed_message
+
+            raise RuntimeError(freed_message(self.entry, where))
+        write = self.writes.get(self.trace.storage_of(self.slot))
+        if write is not None and write.depth > self.entry.depth:
+            raise RuntimeError(changed_message(self.entry, self.trace.meta_of(self.slot), show_line(write.line), write.op.name))
+
+    def enter(self, target: Trace, handle: Any) -> int:
+        """The slot of the value in the trace that uses it."""
+        self.check()
+        if isinstance(target, MacroTrace):
+            return target.enter_outside(handle, self.slot)
+        if self.trace is target:
+            handle._trace, handle._slot = target, self.slot
+            return self.slot
+        return self._enter_frozen(target, handle)
+
+    def _enter_frozen(self, target: Trace, handle: Any) -> int:
+        key = (self.trace.order, self.slot)
+        slot = target.entered_saved.get(key)
+        if slot is None:
+            try:
+                array, owner, version = self.trace.saved[self.slot]
+            except KeyError:
+                raise RuntimeError(
+                    f"backward: the value that `{self.entry.op.name}` (recorded at {show_line(self.entry.line)}) needs was not "
+                    "kept when its trace was run"
+                ) from None
+            alive = owner() if owner is not None else None
+            if alive is not None and alive._version != version:
+                raise RuntimeError(
+                    changed_message(self.entry, handle._meta, f"version {alive._version}; expected version {version}", "an in-place op")
+                )
+            if alive is not None and alive._meta.leaf and alive._base is None:
+                slot = alive._slot if alive._trace is target else target.enter_base(alive)
+            else:
+                if handle._meta.requires_grad and not handle._meta.leaf:
+                    handle._history = (self.trace, self.slot)
+                handle._stands_for = None
+                slot = append_leaf(target, handle, array)
+            target.entered_saved[key] = slot
+        handle._trace, handle._slot = target, slot
+        return slot
+
+
+def changed_message(entry: Entry, meta: Any, change: str, op: str) -> str:
+    """M10: a saved value was modified in place; both lines are named."""
+    return (
+        "one of the variables needed for gradient computation has been modified by an inplace operation: "
+        f"{meta!r}, saved by `{entry.op.name}` at {show_line(entry.line)}, was changed by {op} at {change}. "
+        "Fix: use the out-of-place form of that op, or clone() the tensor before changing it."
+    )

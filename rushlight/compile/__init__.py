@@ -1,0 +1,1 @@
+"""From a recorded path to a Program. Start reading in `pipeline.py`."""

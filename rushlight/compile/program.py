@@ -1,0 +1,43 @@
+"""A Program: what a recorded step became, ready to run on new buffers and numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from rushlight.ir.graph import Graph
+
+
+class Program:
+    """Leaf buffers, numbers and generators in; the wanted values out, by slot of the trace.
+
+    `residuals` are the slots whose values a later backward uses; those that are not leaves are among the outputs.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        residuals: tuple[int, ...],
+        stages: dict[str, Graph],
+        code: Callable[[Sequence, Sequence, Sequence], dict[int, np.ndarray]],
+    ):
+        self.graph, self.residuals, self.stages = graph, residuals, stages
+        self.run = code
+
+    def show(self, stage: str | None = None) -> str:
+        """The program as text, finished or after one named pass."""
+        if stage is None:
+            return f"program: {len(self.graph.nodes)} ops\n{self.graph}"
+        if stage not in self.stages:
+            raise ValueError(f"explain: got stage {stage!r}; expected one of {', '.join(self.stages)}.")
+        return str(self.stages[stage])
+
+    def __repr__(self) -> str:
+        return f"<Program of {len(self.graph.nodes)} ops>"
+
+    __str__ = __repr__
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a Program belongs to this process and cannot be pickled")

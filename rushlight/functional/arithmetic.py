@@ -1,0 +1,435 @@
+"""Arithmetic with PyTorch's extra arguments: alpha, rounding modes, reductions that answer in several forms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rushlight import dtype as dtypes
+from rushlight.errors import explain_error
+from rushlight.functional.registry import METHODS, as_ints, public, rule_helper, write_out
+from rushlight.ir.op import TABLE
+from rushlight.lazy.record import Handle, record
+from rushlight.lazy.views import record_inplace
+
+
+def _scaled(name: str, sign: int) -> None:
+    """`add` and `sub`, with `alpha`."""
+    plain, scaled = TABLE[name], TABLE["add_scaled"]
+    plain_, scaled_ = TABLE[name + "_"], TABLE["add_scaled_"]
+
+    def negated(alpha: Any) -> Any:
+        return alpha if sign > 0 else -alpha
+
+    def check(input: Any, other: Any, alpha: Any) -> None:
+        if isinstance(alpha, float) and all(
+            x._meta.dtype.category < dtypes.FLOATING if isinstance(x, Handle) else isinstance(x, int) for x in (input, other)
+        ):
+            raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
+
+    def out_of_place(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Any:
+        if alpha.__class__ is int and alpha == 1:
+            result = record(plain, (input, other))
+        else:
+            check(input, other, alpha)
+            result = record(scaled, (input, other, negated(alpha)))
+        return result if out is None else write_out(out, result)
+
+    def in_place(input: Any, other: Any, *, alpha: Any = 1) -> Any:
+        if alpha.__class__ is int and alpha == 1:
+            return record_inplace(plain_, (input, other))
+        check(input, other, alpha)
+        return record_inplace(scaled_, (input, other, negated(alpha)))
+
+    long_name = {"add": "add", "sub": "subtract"}[name]
+    out_of_place.__name__, in_place.__name__ = name, name + "_"
+    out_of_place.__doc__ = f"input {'+' if sign > 0 else '-'} alpha * other, broadcast."
+    public(name, long_name, method=True)(out_of_place)
+    public(name + "_", long_name + "_", method=True, function=False)(in_place)
+
+
+_scaled("add", 1)
+_scaled("sub", -1)
+
+
+@public(method=True)
+def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
+    """other - alpha * input."""
+    return record(TABLE["sub"], (other, input if alpha == 1 else input * alpha))
+
+
+_MODES = {None: "div", "floor": "floor_divide", "trunc": "trunc_divide"}
+
+
+def _mode(rounding_mode: str | None) -> str:
+    if rounding_mode not in _MODES:
+        raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'")
+    return _MODES[rounding_mode]
+
+
+@public("div", "divide", method=True)
+def div(input: Any, other: Any, *, rounding_mode: str | None = None, out: Any = None) -> Any:
+    """input / other; rounded down or toward zero on request."""
+    result = record(TABLE[_mode(rounding_mode)], (input, other))
+    return result if out is None else write_out(out, result)
+
+
+@public("div_", "divide_", method=True, function=False)
+def div_(input: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
+    """In-place `div`."""
+    return record_inplace(TABLE[_mode(rounding_mode) + "_"], (input, other))
+
+
+public("true_divide", method=True)(lambda input, other, *, out=None: div(input, other, out=out))
+public("true_divide_", method=True, function=False)(lambda input, other: div_(input, other))
+
+
+@rule_helper
+def as_operand(value: Any, like: Any) -> Any:
+    """A Python number or tensor as something gradient rules can compute with beside `like`."""
+    if isinstance(value, Handle):
+        return value
+    from rushlight.functional.creation import constant
+
+    return constant(value, like)
+
+
+@rule_helper
+def share_gradient(g: Any, a: Any, b: Any, wins: Any) -> Any:
+    """Gradient of maximum/minimum: all of it to the winner, half on a tie."""
+    where = record
+    tie = a == b
+    half = where(TABLE["where"], (tie, g / 2, g))
+    return half.masked_fill(~(wins | tie), 0)
+
+
+@rule_helper
+def sgn_gradient(g: Any, out: Any, x: Any) -> Any:
+    """Gradient of sgn: zero for real numbers, the turning part for complex ones."""
+    if not x.is_complex():
+        return zeros_like(g)
+    magnitude = x.abs()
+    turned = (g / magnitude) - (g.conj() * out * out + g) * 0
+    found = (g - (g * out.conj()).real * out) / magnitude
+    return record(TABLE["where"], (magnitude == 0, zeros_like(turned), found))
+
+
+def zeros_like(x: Any) -> Any:
+    """Zeros with the shape and dtype of x."""
+    from rushlight.functional import FUNCTIONS
+
+    return FUNCTIONS["zeros_like"](x)
+
+
+@rule_helper
+def angle_gradient(g: Any, x: Any) -> Any:
+    """Gradient of the angle: perpendicular to the number, over its squared length."""
+    if not x.is_complex():
+        return zeros_like(x)
+    from rushlight.functional import FUNCTIONS
+
+    length = x.real * x.real + x.imag * x.imag
+    return FUNCTIONS["complex"](-g * x.imag / length, g * x.real / length)
+
+
+# --- reductions in several forms ----------------------------------------------------------------------------------
+
+
+def _named(fields: str, values: tuple) -> Any:
+    from rushlight.functional.results import RESULTS
+
+    return RESULTS[fields](*values)
+
+
+def _extreme(name: str) -> None:
+    other_op, dim_op, all_op = {"max": "maximum", "min": "minimum"}[name], name + "_dim", {"max": "amax", "min": "amin"}[name]
+
+    def extreme(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None, out: Any = None) -> Any:
+        if isinstance(dim, Handle) or other is not None:
+            return record(TABLE[other_op], (input, dim if other is None else other))
+        if dim is None:
+            if input.numel() == 0:
+                raise RuntimeError(
+                    f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' argument."
+                )
+            return record(TABLE[all_op], (input,), ((), False))
+        found = _named(name, record(TABLE[dim_op], (input,), (as_ints(dim), keepdim)))
+        return found if out is None else write_out(out, tuple(found))
+
+    extreme.__name__ = name
+    extreme.__doc__ = f"The {name} of all elements; with dim: (values, indices); with a tensor: the {name} of the two."
+    public(name, method=True)(extreme)
+
+
+_extreme("max")
+_extreme("min")
+
+
+@public(method=True)
+def aminmax(input: Any, *, dim: int | None = None, keepdim: bool = False) -> Any:
+    """(smallest, largest)."""
+    where = () if dim is None else (dim,)
+    return _named("aminmax", (input.amin(where, keepdim), input.amax(where, keepdim)))
+
+
+@rule_helper
+def value_selecting_gradient(g: Any, index: Any, x: Any, dim: int, keepdim: bool) -> Any:
+    """Gradient of max/min/median/… along dim: to the element that was picked."""
+    if not x.ndim:
+        return g
+    if not keepdim:
+        g, index = g.unsqueeze(dim), index.unsqueeze(dim)
+    from rushlight.functional import FUNCTIONS
+
+    return FUNCTIONS["zeros"](x.shape, dtype=g.dtype).scatter(dim, index, g)
+
+
+@rule_helper
+def prod_gradient(g: Any, out: Any, x: Any, dim: int | None, keepdim: bool) -> Any:
+    """Gradient of a product: the product of the other elements, exact where elements are zero."""
+    if dim is None:
+        flat = x.reshape(-1)
+        return (g * _product_of_others(flat, 0)).reshape(x.shape)
+    if not keepdim and x.ndim:
+        g = g.unsqueeze(dim)
+    return g * _product_of_others(x, dim) if x.ndim else g
+
+
+def _product_of_others(x: Any, dim: int) -> Any:
+    """For each element along dim, the product of the others: products from the left times products from the right."""
+    from rushlight.functional import FUNCTIONS
+
+    n = x.shape[dim]
+    if n == 0:
+        return x
+    one = FUNCTIONS["ones_like"](x.narrow(dim, 0, 1))
+    left = FUNCTIONS["cat"]([one, x.narrow(dim, 0, n - 1)], dim).cumprod(dim)
+    right = FUNCTIONS["cat"]([x.narrow(dim, 1, n - 1), one], dim).flip(dim).cumprod(dim).flip(dim)
+    return left * right
+
+
+@rule_helper
+def cumprod_gradient(g: Any, out: Any, x: Any, dim: int) -> Any:
+    """Gradient of a running product; exact also at zeros, quadratic in the length of dim there."""
+    if not x.ndim:
+        return g
+    from rushlight.functional import FUNCTIONS
+
+    n = x.shape[dim]
+    parts = []
+    for k in range(n):
+        # d out[j] / d x[k] = prod of x[i], i <= j, i != k: a running product with x[k] left out
+        pieces = []
+        if k:
+            pieces.append(x.narrow(dim, 0, k))
+        pieces.append(FUNCTIONS["ones_like"](x.narrow(dim, k, 1)))
+        if k + 1 < n:
+            pieces.append(x.narrow(dim, k + 1, n - k - 1))
+        running = FUNCTIONS["cat"](pieces, dim).cumprod(dim)
+        parts.append((g * running).narrow(dim, k, n - k).sum(dim, True))
+    return FUNCTIONS["cat"](parts, dim) if parts else g
+
+
+@rule_helper
+def logcumsumexp_gradient(g: Any, out: Any, x: Any, dim: int) -> Any:
+    """Gradient of logcumsumexp: g summed from the right, weighted with exp(x - out)."""
+    if not x.ndim:
+        return g
+    weighted = (g * (-out).exp()).flip(dim).cumsum(dim).flip(dim)
+    return weighted * x.exp()
+
+
+def _variance(name: str) -> None:
+    def variance(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None, out: Any = None) -> Any:
+        if isinstance(dim, bool):
+            dim, unbiased = None, dim
+        if correction is None:
+            correction = 1 if unbiased is None else int(unbiased)
+        found = record(TABLE["var"], (input,), (as_ints(dim), keepdim, correction))
+        return found.sqrt() if name == "std" else found
+
+    variance.__name__ = name
+    variance.__doc__ = "The variance (or its root) over dim; the count is lessened by `correction` (1 by default)."
+    public(name, method=True)(variance)
+
+    def with_mean(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> tuple:
+        from rushlight.functional import FUNCTIONS
+
+        if isinstance(dim, bool):
+            dim, unbiased = None, dim
+        return (
+            FUNCTIONS[name](input, dim, unbiased, keepdim, correction=correction),
+            FUNCTIONS["mean"](input, dim, keepdim),
+        )
+
+    public(f"{name}_mean")(with_mean)
+
+
+_variance("var")
+_variance("std")
+
+
+@public(method=True)
+def clamp_min(input: Any, min: Any) -> Any:
+    """At least min."""
+    return record(TABLE["clamp"], (input, min, None))
+
+
+@public(method=True)
+def clamp_max(input: Any, max: Any) -> Any:
+    """At most max."""
+    return record(TABLE["clamp"], (input, None, max))
+
+
+public("clamp_min_", method=True)(lambda input, min: record_inplace(TABLE["clamp_"], (input, min, None)))
+public("clamp_max_", method=True)(lambda input, max: record_inplace(TABLE["clamp_"], (input, None, max)))
+
+
+@public(method=True)
+def softmax(input: Any, dim: int, dtype: Any = None, *, out: Any = None) -> Any:
+    """exp(input) / sum(exp(input)) along dim."""
+    return record(TABLE["softmax"], (input,), (as_ints(dim), dtype))
+
+
+@public(method=True)
+def log_softmax(input: Any, dim: int, dtype: Any = None, *, out: Any = None) -> Any:
+    """log(softmax(input)) along dim."""
+    return record(TABLE["log_softmax"], (input,), (as_ints(dim), dtype))
+
+
+@public()
+def where(condition: Any, input: Any = None, other: Any = None, *, out: Any = None) -> Any:
+    """input where condition holds, other elsewhere; with the condition alone, the positions where it holds."""
+    if input is None and other is None:
+        return condition.nonzero(as_tuple=True)
+    return record(TABLE["where"], (condition, input, other))
+
+
+METHODS["where"] = lambda self, condition, other: where(condition, self, other)
+
+
+@public(method=True, function=False)
+def fill_(input: Any, value: Any) -> Any:
+    """Set every element."""
+    return record_inplace(TABLE["copy_"], (input, value))
+
+
+public("fill", method=True)(lambda input, value: record(TABLE["copy"], (input, value)))
+
+
+@public(method=True)
+def zero_(input: Any) -> Any:
+    """Set every element to zero."""
+    return record_inplace(TABLE["copy_"], (input, 0))
+
+
+@public(method=True)
+def equal(input: Any, other: Any) -> bool:
+    """Whether shapes and all elements agree."""
+    return tuple(input.shape) == tuple(other.shape) and bool((input == other).all().item())
+
+
+@public(method=True)
+def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Any:
+    """|input - other| <= atol + rtol * |other|, elementwise."""
+    if input.dtype is not other.dtype:
+        raise RuntimeError(explain_error("isclose", got=f"{input.dtype} and {other.dtype}", expected="the same dtype", fix=f"other.to({input.dtype})"))
+    near = input == other
+    if input.dtype.category >= dtypes.FLOATING:
+        near = near | (((input - other).abs() <= atol + rtol * other.abs()) & input.isfinite() & other.isfinite())
+        if equal_nan:
+            near = near | (input.isnan() & other.isnan())
+    else:
+        near = near | ((input.double() - other.double()).abs() <= atol + rtol * other.double().abs())
+    return near
+
+
+@public(method=True)
+def allclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
+    """Whether all elements are close."""
+    return bool(isclose(input, other, rtol, atol, equal_nan).all().item())
+
+
+def _aliases() -> None:
+    """PyTorch's other names of ops."""
+    from rushlight.functional.registry import function_of
+
+    names = {
+        "mul": ("multiply",), "neg": ("negative",), "eq": (), "gt": ("greater",), "ge": ("greater_equal",), "lt": ("less",),
+        "le": ("less_equal",), "ne": ("not_equal",), "abs": ("absolute",), "asin": ("arcsin",), "acos": ("arccos",),
+        "atan": ("arctan",), "asinh": ("arcsinh",), "acosh": ("arccosh",), "atanh": ("arctanh",), "atan2": ("arctan2",),
+        "trunc": ("fix",), "clamp": ("clip",),
+    }  # fmt: skip
+    for name, others in names.items():
+        for suffix in ("", "_"):
+            if name + suffix in TABLE:
+                function = function_of(TABLE[name + suffix])
+                for other in others:
+                    public(other + suffix, method=True)(function)
+
+
+_aliases()
+
+
+@public("sum", method=True)
+def sum_(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None, axis: Any = None) -> Any:
+    """The sum over dim (all by default)."""
+    result = record(TABLE["sum"], (input,), (as_ints(dim if axis is None else axis), keepdim, dtype))
+    return result if out is None else write_out(out, result)
+
+
+@public("mean", method=True)
+def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None, axis: Any = None) -> Any:
+    """The mean over dim (all by default)."""
+    result = record(TABLE["mean"], (input,), (as_ints(dim if axis is None else axis), keepdim, dtype))
+    return result if out is None else write_out(out, result)
+
+
+public("nansum", method=True)(lambda input, dim=None, keepdim=False, *, dtype=None: nan_to_num(input, 0.0, None, None, only_nan=True).sum(dim, keepdim, dtype=dtype))
+
+
+@public(method=True)
+def nanmean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """The mean of what is not NaN."""
+    valid = ~input.isnan()
+    total = where(valid, input, 0.0).sum(dim, keepdim, dtype=dtype)
+    return total / valid.sum(dim, keepdim)
+
+
+@public(method=True)
+def nan_to_num(input: Any, nan: float = 0.0, posinf: Any = None, neginf: Any = None, *, only_nan: bool = False) -> Any:
+    """NaN and infinities replaced by numbers (the dtype's limits for infinities)."""
+    if input.dtype.category < dtypes.FLOATING:
+        return input.clone()
+    found = where(input.isnan(), 0.0 if nan is None else nan, input)
+    if only_nan:
+        return found
+    limits = dtypes.finfo(input.dtype)
+    found = where(found.isposinf(), limits.max if posinf is None else posinf, found)
+    return where(found.isneginf(), limits.min if neginf is None else neginf, found)
+
+
+@public(method=True)
+def count_nonzero(input: Any, dim: Any = None) -> Any:
+    """How many elements are not zero."""
+    return (input != 0).sum(dim)
+
+
+@public(method=True)
+def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None) -> Any:
+    """Differences of neighbours, n times."""
+    from rushlight.functional import FUNCTIONS
+
+    parts: Sequence[Any] = [p for p in (prepend, input, append) if p is not None]
+    x = FUNCTIONS["cat"](parts, dim) if len(parts) > 1 else input
+    for _ in range(n):
+        size = x.shape[dim]
+        high, low = x.narrow(dim, 1, size - 1), x.narrow(dim, 0, size - 1)
+        x = high ^ low if x.dtype is dtypes.bool_ else high - low
+    return x
+
+
+@public(method=True)
+def conj(input: Any) -> Any:
+    """The complex conjugate; real tensors as they are."""
+    return record(TABLE["conj_physical"], (input,)) if input.is_complex() else input

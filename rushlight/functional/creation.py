@@ -1,0 +1,333 @@
+"""Creating tensors: from data, filled, counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from rushlight import device as devices
+from rushlight import dtype as dtypes
+from rushlight.dtype import dtype as DType
+from rushlight.errors import explain_error
+from rushlight.functional.registry import as_ints, public
+from rushlight.ir.meta import meta
+from rushlight.ir.op import TABLE
+from rushlight.lazy.record import Handle, record
+from rushlight.lazy.step import realise
+
+
+def wrap(array: np.ndarray, dtype: DType | None = None, *, requires_grad: bool = False, shared: Any = None) -> Any:
+    """A tensor over a NumPy buffer (storage dtype), which it owns unless `shared`."""
+    from rushlight.tensor import Tensor
+
+    kind = dtype or dtypes.from_numpy(array.dtype)
+    stride = None
+    if not array.flags.c_contiguous:
+        stride = tuple(s // array.itemsize for s in array.strides)
+    t = object.__new__(Tensor)
+    t._slot = -1
+    t._trace = None
+    t._array = array
+    t._meta = meta(array.shape, kind, stride=stride, requires_grad=requires_grad, leaf=requires_grad)
+    if shared is not None:
+        t._shared = shared
+    return t
+
+
+def _wants_grad(t: Any, requires_grad: bool) -> Any:
+    return t.requires_grad_() if requires_grad else t
+
+
+def _moved(t: Any, device: Any) -> Any:
+    place = devices.resolve(device)
+    return t if place is devices.cpu else t.to(place)
+
+
+def _to_array(data: Any, kind: DType | None) -> tuple[np.ndarray, DType]:
+    """Nested Python data as a buffer, with PyTorch's dtype inference."""
+    if isinstance(data, (np.ndarray, np.generic)):
+        found = dtypes.from_numpy(data.dtype)
+        return np.asarray(data), kind or found
+    if isinstance(data, (bool, int, float, complex)):
+        found = kind or dtypes.of_python(data if type(data) in (bool, int, float, complex) else float(data))
+        return _fill_array(np.asarray(data), found), found
+    if isinstance(data, (str, bytes)) or not hasattr(data, "__len__"):
+        raise TypeError(
+            explain_error("torch.tensor", got=f"{type(data).__name__} {data!r}", expected="numbers, nested lists of numbers, or an array")
+        )
+    data = _plain(data)
+    try:
+        array = np.array(data)
+    except (ValueError, OverflowError) as error:
+        if isinstance(error, OverflowError):
+            raise RuntimeError(f"Overflow when unpacking long: {error}") from None
+        raise ValueError(_ragged(data)) from None
+    if array.dtype == object or array.dtype.kind not in "biufc":
+        _refuse_item(data)
+    if array.size == 0 and not isinstance(data, np.ndarray):
+        found = kind or dtypes.get_default_dtype()
+    elif kind is None:
+        kinds = {"b": dtypes.bool_, "i": dtypes.int64, "u": dtypes.int64, "f": dtypes.get_default_dtype(), "c": dtypes.of_category(dtypes.COMPLEX)}
+        found = kinds[array.dtype.kind]
+        if any(isinstance(leaf, np.generic) for leaf in _leaves(data)):
+            found = dtypes.from_numpy(next(v for v in _leaves(data) if isinstance(v, np.generic)).dtype)
+    else:
+        found = kind
+    return _fill_array(array, found), found
+
+
+def _leaves(data: Any) -> Any:
+    """The first leaf only: enough to see NumPy scalars."""
+    while isinstance(data, (list, tuple)) and data:
+        data = data[0]
+    return (data,)
+
+
+def _plain(data: Any) -> Any:
+    """Lists with the tensors inside replaced by arrays or numbers."""
+    if isinstance(data, Handle):
+        return realise(data) if data._meta.ndim else data.item()
+    if isinstance(data, (list, tuple)) and data and (isinstance(data[0], (Handle, list, tuple)) or any(isinstance(d, Handle) for d in data)):
+        return [_plain(item) for item in data]
+    return data
+
+
+def _ragged(data: Any, path: str = "") -> str:
+    """Say where nested lists stop agreeing in length."""
+    lengths = [len(item) if hasattr(item, "__len__") else None for item in data]
+    for index, length in enumerate(lengths):
+        if length != lengths[0]:
+            return (
+                f"torch.tensor: expected sequence of length {lengths[0]} at dim {path.count('[') + 1} (got {length}) at "
+                f"index {path}[{index}]. Fix: make the rows equally long, or pad them."
+            )
+    for index, item in enumerate(data):
+        try:
+            np.array(item)
+        except ValueError:
+            return _ragged(item, f"{path}[{index}]")
+    return "torch.tensor: the nested lists are ragged. Fix: make the rows equally long."
+
+
+def _refuse_item(data: Any) -> None:
+    if isinstance(data, (list, tuple)):
+        for item in data:
+            _refuse_item(item)
+    elif isinstance(data, (str, bytes)) or data is None or not isinstance(data, (int, float, complex, np.number, np.ndarray)):
+        raise TypeError(explain_error("torch.tensor", got=f"{type(data).__name__} {data!r} among the data", expected="numbers only")) if not isinstance(data, str) else TypeError(f"torch.tensor: new(): invalid data type 'str': got {data!r} among the data; expected numbers only.")
+
+
+def _fill_array(array: np.ndarray, kind: DType) -> np.ndarray:
+    from rushlight.backend.numpy.half import to_storage
+
+    if kind.category == dtypes.INTEGER and array.dtype.kind == "i" and array.size:
+        info = np.iinfo(kind.storage)
+        low, high = int(array.min()), int(array.max())
+        if (low < info.min or high > info.max) and kind is not dtypes.uint8:
+            raise RuntimeError(f"value cannot be converted to type {kind.storage} without overflow: got {low if low < info.min else high}")
+    return np.array(to_storage(array, kind), order="C", copy=True)
+
+
+@public()
+def tensor(
+    data: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False
+) -> Any:
+    """A new tensor holding a copy of `data` (numbers, nested lists, an array, a tensor).
+
+    >>> import rushlight as torch
+    >>> torch.tensor([[1, 2], [3, 4]]), torch.tensor([1.5, 2])
+    (tensor([[1, 2],
+            [3, 4]]), tensor([1.5000, 2.0000]))
+    """
+    if isinstance(data, Handle):
+        import warnings
+
+        warnings.warn(
+            "torch.tensor(tensor) copies. Write t.detach().clone(), or t.detach().clone().requires_grad_(True).",
+            UserWarning, stacklevel=2,
+        )  # fmt: skip
+        return _wants_grad(data.detach().clone().to(dtype or data.dtype), requires_grad)  # type: ignore[attr-defined]
+    array, kind = _to_array(data, dtype)
+    if isinstance(data, (np.ndarray, np.generic)):
+        array = _fill_array(array, kind)
+    if requires_grad:
+        check_differentiable(kind)
+    return _moved(wrap(array, kind, requires_grad=requires_grad), device)
+
+
+def check_differentiable(kind: DType) -> None:
+    """Only floating and complex tensors can require gradients."""
+    if kind.category < dtypes.FLOATING:
+        raise RuntimeError(
+            f"Only Tensors of floating point and complex dtype can require gradients; got {kind}. Fix: pass dtype=torch.float32."
+        )
+
+
+@public()
+def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Any:
+    """`data` as a tensor, without a copy where that is possible (tensors, and arrays of the right dtype)."""
+    if isinstance(data, Handle):
+        return data.to(dtype=dtype or data.dtype, device=device)  # type: ignore[attr-defined]
+    if isinstance(data, np.ndarray) and (dtype is None or dtypes.from_numpy(data.dtype) is dtype):
+        return _moved(from_numpy(data), device)
+    return tensor(data, dtype=dtype, device=device)
+
+
+FROM_DATA = public("asarray")(lambda obj, *, dtype=None, device=None, copy=None, requires_grad=False: _wants_grad(
+    tensor(obj.numpy() if isinstance(obj, Handle) else obj, dtype=dtype, device=device) if copy else as_tensor(obj, dtype, device), requires_grad
+))  # fmt: skip
+
+
+@public()
+def from_numpy(ndarray: np.ndarray) -> Any:
+    """A tensor over the array's own memory: a change of one is seen in the other.
+
+    >>> import numpy as np, rushlight as torch
+    >>> a = np.ones(3); t = torch.from_numpy(a); a[0] = 5; t.add_(1); a
+    tensor([6., 2., 2.], dtype=torch.float64)
+    array([6., 2., 2.])
+    """
+    if not isinstance(ndarray, np.ndarray):
+        raise TypeError(f"from_numpy: expected np.ndarray (got {type(ndarray).__name__}). Fix: torch.tensor(...) copies other data.")
+    if any(s < 0 for s in ndarray.strides):
+        raise ValueError("from_numpy: At least one stride in the given numpy array is negative. Fix: pass array.copy().")
+    if ndarray.dtype.byteorder not in "=|" and ndarray.dtype.newbyteorder("=") != ndarray.dtype:
+        raise ValueError("from_numpy: given numpy array has byte order different from the native byte order. Fix: array.astype(array.dtype.newbyteorder('=')).")
+    return wrap(ndarray, shared=True)
+
+
+@public()
+def frombuffer(buffer: Any, *, dtype: DType, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Any:
+    """A 1-d tensor over the memory of an object with the buffer protocol."""
+    if dtype is dtypes.bfloat16:
+        return wrap(np.frombuffer(buffer, np.uint16, count, offset), dtype, shared=True)
+    return _wants_grad(wrap(np.frombuffer(buffer, dtype.storage, count, offset), shared=True), requires_grad)
+
+
+def size_of(size: Sequence[Any]) -> tuple[int, ...]:
+    """`zeros(2, 3)` or `zeros((2, 3))`."""
+    if len(size) == 1 and isinstance(size[0], (tuple, list)):
+        size = size[0]
+    found = as_ints(tuple(size))
+    return found if isinstance(found, tuple) else (found,)
+
+
+def _full(value: Any, size: tuple[int, ...], dtype: DType | None, device: Any, requires_grad: bool) -> Any:
+    kind = dtype or dtypes.get_default_dtype()
+    if requires_grad:
+        check_differentiable(kind)
+    return _wants_grad(record(TABLE["full_op"], (value,), (size, kind, devices.resolve(device))), requires_grad)
+
+
+def _filled(name: str, value: float) -> Any:
+    def make(*size: Any, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False, requires_grad: bool = False, **named: Any) -> Any:
+        if "size" in named:
+            size = (named.pop("size"),)
+        if named and set(named) - {"memory_format", "names"}:
+            raise TypeError(f"{name}() got an unexpected keyword argument {next(iter(named))!r}")
+        result = _full(value, size_of(size), dtype, device, requires_grad)
+        return result if out is None else out.resize_(result.shape).copy_(result)
+
+    make.__name__ = name
+    make.__doc__ = f"A tensor of the given size with every element {value:g}." if name != "empty" else "A tensor of the given size; its elements are 0 here, and unspecified by contract."
+    return public(name)(make)
+
+
+zeros, ones, empty = _filled("zeros", 0), _filled("ones", 1), _filled("empty", 0)
+
+
+@public()
+def full(size: Any, fill_value: Any, *, out: Any = None, dtype: DType | None = None, layout: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Any:
+    """A tensor of the given size with every element `fill_value`; its type says the dtype."""
+    if isinstance(fill_value, Handle):
+        dtype = dtype or fill_value._meta.dtype
+        fill_value = fill_value.item()  # type: ignore[attr-defined]
+    result = _full(fill_value, size_of((size,)), dtype or dtypes.of_python(fill_value), device, requires_grad)
+    return result if out is None else out.resize_(result.shape).copy_(result)
+
+
+def _like(name: str, value: float) -> Any:
+    def make(input: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None, pin_memory: bool = False) -> Any:
+        if not isinstance(input, Handle):
+            raise TypeError(explain_error(name, got=f"a {type(input).__name__}", expected="a tensor"))
+        m = input._meta
+        return _full(value, tuple(m.shape), dtype or m.dtype, device or m.device, requires_grad)
+
+    make.__name__ = name
+    return public(name)(make)
+
+
+zeros_like, ones_like, empty_like = _like("zeros_like", 0), _like("ones_like", 1), _like("empty_like", 0)
+
+
+@public()
+def full_like(input: Any, fill_value: Any, *, dtype: DType | None = None, layout: Any = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None, pin_memory: bool = False) -> Any:
+    """`full` with the size, dtype and device of `input`."""
+    m = input._meta
+    value = fill_value.item() if isinstance(fill_value, Handle) else fill_value  # type: ignore[attr-defined]
+    return _full(value, tuple(m.shape), dtype or m.dtype, device or m.device, requires_grad)
+
+
+@public()
+def empty_strided(size: Any, stride: Any, **options: Any) -> Any:
+    """A tensor with the given strides."""
+    numel = 1 + sum((n - 1) * s for n, s in zip(size, stride, strict=True)) if 0 not in tuple(size) else 0
+    return empty(numel, **options).as_strided(size, stride)
+
+
+def _number(value: Any) -> Any:
+    return value.item() if isinstance(value, (Handle, np.generic)) else value  # type: ignore[attr-defined]
+
+
+@public()
+def arange(*bounds: Any, out: Any = None, dtype: DType | None = None, layout: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False, **named: Any) -> Any:
+    """`arange(end)`, `arange(start, end)`, `arange(start, end, step)`: int64 when all are ints, else the default float."""
+    values = [_number(b) for b in bounds]
+    if len(values) == 1 and "end" not in named:
+        values = [0, values[0]]
+    defaults = {"start": 0, "end": None, "step": 1}
+    defaults.update(zip(defaults, values, strict=False))
+    defaults.update({k: _number(v) for k, v in named.items()})
+    start, end, step = defaults["start"], defaults["end"], defaults["step"]
+    if dtype is None:
+        dtype = dtypes.int64 if all(isinstance(v, int) for v in (start, end, step)) else dtypes.get_default_dtype()
+    result = _wants_grad(record(TABLE["arange_op"], (), (start, end, step, dtype, devices.resolve(device))), requires_grad)
+    return result if out is None else out.resize_(result.shape).copy_(result)
+
+
+@public("range")
+def range_(start: Any = 0, end: Any = None, step: Any = 1, **options: Any) -> Any:
+    """`arange` with the end included."""
+    options.setdefault("dtype", dtypes.get_default_dtype())
+    return arange(start, end + step, step, **options)[: int((end - start) / step) + 1]
+
+
+@public()
+def linspace(start: Any, end: Any, steps: int, *, out: Any = None, dtype: DType | None = None, layout: Any = None, device: Any = None, requires_grad: bool = False) -> Any:
+    """`steps` evenly spaced values from start to end, both included."""
+    kind = dtype or (dtypes.of_category(dtypes.COMPLEX) if isinstance(start, complex) or isinstance(end, complex) else dtypes.get_default_dtype())
+    static = (_number(start), _number(end), as_ints(steps), kind, devices.resolve(device))
+    return _wants_grad(record(TABLE["linspace_op"], (), static), requires_grad)
+
+
+@public()
+def logspace(start: Any, end: Any, steps: int, base: float = 10.0, **options: Any) -> Any:
+    """base ** linspace(start, end, steps)."""
+    requires_grad = options.pop("requires_grad", False)
+    return _wants_grad(base ** linspace(start, end, steps, **options), requires_grad)
+
+
+@public()
+def eye(n: int, m: int | None = None, *, out: Any = None, dtype: DType | None = None, layout: Any = None, device: Any = None, requires_grad: bool = False) -> Any:
+    """Ones on the diagonal, zeros elsewhere."""
+    static = (as_ints(n), as_ints(n if m is None else m), dtype or dtypes.get_default_dtype(), devices.resolve(device))
+    return _wants_grad(record(TABLE["eye_op"], (), static), requires_grad)
+
+
+def constant(value: Any, like: Any) -> Any:
+    """A 0-d tensor of a Python number, in the dtype it would compute in beside `like`."""
+    return record(TABLE["full_op"], (value,), ((), like.dtype, devices.cpu))
+
+

@@ -1,0 +1,349 @@
+"""`x[...]` and `x[...] = v`: basic indices are views, index tensors go through the index ops."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from rushlight import dtype as dtypes
+from rushlight.functional.registry import public, rule_helper
+from rushlight.ir.op import TABLE
+from rushlight.lazy.record import Handle, record
+from rushlight.lazy.views import record_inplace, record_view
+
+_ALL = slice(None)
+
+
+def _is_index_data(item: Any) -> bool:
+    return isinstance(item, (Handle, np.ndarray, list, np.bool_)) or item is True or item is False
+
+
+def _as_index(item: Any) -> Any:
+    """A list, array or bool used as an index, as a tensor."""
+    from rushlight.functional.creation import tensor
+
+    if isinstance(item, Handle):
+        return item
+    found = tensor(item)
+    if isinstance(item, list) and not item:
+        found = found.long()
+    return found
+
+
+def _int(value: Any) -> int | None:
+    if value is None:
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(
+            "slice indices must be integers or None or have an __index__ method; got " + type(value).__name__
+        ) from None
+
+
+def _normalise(x: Any, index: Any) -> tuple[Any, list[Any]]:
+    """Apply the basic part of an index as views; what is left is a list with None or an index tensor for each dimension."""
+    items = index if isinstance(index, tuple) else (index,)
+    used = 0
+    for item in items:
+        if item is None or item is Ellipsis or item is True or item is False:
+            continue
+        if isinstance(item, Handle) and item._meta.dtype in (dtypes.bool_, dtypes.uint8):
+            used += max(item._meta.ndim, 0)
+        elif isinstance(item, np.ndarray) and item.dtype == bool:
+            used += item.ndim
+        else:
+            used += 1
+    if used > x.ndim:
+        raise IndexError(f"too many indices for tensor of dimension {x.ndim}: got {used}.")
+    if sum(item is Ellipsis for item in items) > 1:
+        raise IndexError("an index can only have a single ellipsis ('...')")
+    pending: list[Any] = []
+    dim = 0
+    for item in items:
+        if item is Ellipsis:
+            skip = x.ndim - dim - _rest(items, item)
+            pending.extend([None] * skip)
+            dim += skip
+        elif item is None:
+            x = record_view(TABLE["unsqueeze"], x, (dim,))
+            pending.append(None)
+            dim += 1
+        elif isinstance(item, slice):
+            step = 1 if item.step is None else _int(item.step)
+            start, stop = _int(item.start), _int(item.stop)
+            if (start, stop, step) != (None, None, 1):
+                x = record_view(TABLE["slice"], x, (dim, start, stop, step))
+            pending.append(None)
+            dim += 1
+        elif item is True or item is False:
+            x = record_view(TABLE["unsqueeze"], x, (dim,))
+            pending.append(_as_index([0] if item else []).long())
+            dim += 1
+        elif _is_index_data(item):
+            data = _as_index(item)
+            kind = data._meta.dtype
+            if kind in (dtypes.bool_, dtypes.uint8):
+                positions = _from_mask(x, data, dim)
+                pending.extend(positions)
+                dim += len(positions)
+            elif kind.category == dtypes.INTEGER and data._meta.ndim == 0 and not isinstance(item, list):
+                x = record_view(TABLE["select"], x, (dim, int(data)))
+            else:
+                pending.append(data)
+                dim += 1
+        else:
+            try:
+                at = operator.index(item)
+            except TypeError:
+                raise IndexError(
+                    f"only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got {type(item).__name__})"
+                ) from None
+            x = record_view(TABLE["select"], x, (dim, at))
+    return x, pending
+
+
+def _rest(items: Sequence[Any], ellipsis: Any) -> int:
+    """Dimensions that the items after the ellipsis use."""
+    seen, count = False, 0
+    for item in items:
+        if item is Ellipsis:
+            seen = True
+        elif seen and item is not None and item is not True and item is not False:
+            is_mask = getattr(getattr(item, "_meta", item), "dtype", None) in (dtypes.bool_, dtypes.uint8, np.dtype(bool))
+            count += item.ndim if is_mask else 1
+    return count
+
+
+def _from_mask(x: Any, mask: Any, dim: int) -> list[Any]:
+    """The index tensors that a boolean mask stands for."""
+    shape = tuple(mask.shape)
+    for offset, n in enumerate(shape):
+        if x.shape[dim + offset] != n:
+            raise IndexError(
+                f"The shape of the mask {list(shape)} at index {offset} does not match the shape of the indexed tensor "
+                f"{list(x.shape)} at index {dim + offset}"
+            )
+    found = nonzero(mask, as_tuple=True)
+    return list(found)
+
+
+@public(method=True)
+def nonzero(input: Any, *, out: Any = None, as_tuple: bool = False) -> Any:
+    """The positions of non-zero elements: a matrix, or a tuple of vectors. Their number depends on the data."""
+    from rushlight.functional.creation import wrap
+
+    array = input._compute_array()
+    if as_tuple:
+        return tuple(wrap(np.ascontiguousarray(p)) for p in (np.nonzero(np.atleast_1d(array))))
+    found = np.argwhere(array).astype(np.int64) if array.ndim else np.zeros((int(bool(array)), 0), np.int64)
+    return wrap(np.ascontiguousarray(found))
+
+
+def get_item(x: Any, index: Any) -> Any:
+    """`x[index]`."""
+    if index.__class__ is int:
+        return record_view(TABLE["select"], x, (0, index)) if x._meta.shape else _scalar_index()
+    x2, pending = _normalise(x, index)
+    dims = tuple(d for d, item in enumerate(pending) if item is not None)
+    if not dims:
+        return x2 if x2 is not x else record_view(TABLE["alias"], x, ())
+    return record(TABLE["index"], (x2, [pending[d] for d in dims]), (dims,))
+
+
+def _scalar_index() -> Any:
+    raise IndexError("invalid index of a 0-dim tensor. Fix: use tensor.item() to convert it to a number.")
+
+
+def set_item(x: Any, index: Any, value: Any) -> None:
+    """`x[index] = value`."""
+    from rushlight.functional.creation import tensor
+
+    target, pending = _normalise(x, index)
+    if not isinstance(value, (Handle, int, float, bool, complex)):
+        value = tensor(value)
+    dims = tuple(d for d, item in enumerate(pending) if item is not None)
+    if not dims:
+        if isinstance(value, Handle):
+            value = _drop_leading(value, target.ndim)
+        record_inplace(TABLE["copy_"], (target, value), ())
+        return
+    indices = [pending[d] for d in dims]
+    if isinstance(value, Handle):
+        if value._meta.dtype is not target._meta.dtype:
+            if value._meta.ndim:
+                raise RuntimeError(
+                    f"Index put requires the source and destination dtypes match, got {target._meta.dtype} for the destination "
+                    f"and {value._meta.dtype} for the source. Fix: convert the value with .to({target._meta.dtype})."
+                )
+            value = value.to(target._meta.dtype)  # type: ignore[attr-defined]
+    record_inplace(TABLE["index_put_"], (target, value, indices), (dims, False))
+
+
+def _drop_leading(value: Any, ndim: int) -> Any:
+    """Leading dimensions of size 1 that the target does not have are left out."""
+    while value.ndim > ndim and value.shape[0] == 1:
+        value = value[0]
+    return value
+
+
+def _put(input: Any, indices: Any, values: Any, accumulate: bool, recorder: Any, name: str) -> Any:
+    target, pending = _normalise(input, tuple(_ALL if i is None else i for i in indices))
+    dims = tuple(d for d, item in enumerate(pending) if item is not None)
+    return recorder(TABLE[name], (target, values, [pending[d] for d in dims]), (dims, accumulate))
+
+
+@public(method=True)
+def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -> Any:
+    """A copy of input with `values` written (or added) at the tuple of index tensors."""
+    return _put(input, indices, values, accumulate, record, "index_put")
+
+
+@public(method=True)
+def index_put_(input: Any, indices: Any, values: Any, accumulate: bool = False) -> Any:
+    """In-place `index_put`."""
+    return _put(input, indices, values, accumulate, record_inplace, "index_put_")
+
+
+@public(method=True)
+def index_select(input: Any, dim: int, index: Any, *, out: Any = None) -> Any:
+    """Positions of one dimension, in the order of `index`."""
+    return record(TABLE["index_select_op"], (input, index), (int(dim),))
+
+
+@public(method=True)
+def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False, out: Any = None) -> Any:
+    """out[i][j] = input[i][index[i][j]] for dim = 1."""
+    return record(TABLE["gather_op"], (input, index), (int(dim),))
+
+
+def _source(src: Any, value: Any) -> Any:
+    return src if value is None else value
+
+
+@public(method=True)
+def scatter(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = None, reduce: str = "") -> Any:
+    """A copy of input with src (or value) written at index along dim."""
+    return record(TABLE["scatter_op"], (input, index, _source(src, value)), (int(dim), reduce or ""))
+
+
+@public(method=True)
+def scatter_(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = None, reduce: str = "") -> Any:
+    """In-place `scatter`."""
+    return record_inplace(TABLE["scatter_op_"], (input, index, _source(src, value)), (int(dim), reduce or ""))
+
+
+@public(method=True)
+def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
+    """A copy of input with src added at index along dim."""
+    return record(TABLE["scatter_op"], (input, index, src), (int(dim), "add"))
+
+
+@public(method=True)
+def scatter_add_(input: Any, dim: int, index: Any, src: Any) -> Any:
+    """In-place `scatter_add`."""
+    return record_inplace(TABLE["scatter_op_"], (input, index, src), (int(dim), "add"))
+
+
+@rule_helper
+def scatter_gradient(g: Any, out: Any, x: Any, index: Any, dim: int, reduce: str) -> Any:
+    """Gradient of scatter with respect to the tensor written to."""
+    if reduce == "add":
+        return g
+    if reduce == "multiply":
+        raise NotImplementedError("scatter: reduce='multiply' is not differentiable. Fix: use scatter_reduce(..., 'prod').")
+    return g.scatter(dim, index, 0)
+
+
+@rule_helper
+def scatter_source_gradient(g: Any, x: Any, index: Any, src: Any, dim: int, reduce: str) -> Any:
+    """Gradient of scatter with respect to what is written."""
+    if reduce == "multiply":
+        raise NotImplementedError("scatter: reduce='multiply' is not differentiable. Fix: use scatter_reduce(..., 'prod').")
+    found = g.gather(dim, index)
+    if tuple(found.shape) != tuple(src.shape):
+        for d, (n, full) in enumerate(zip(found.shape, src.shape, strict=True)):
+            if n != full:
+                from rushlight.functional import FUNCTIONS
+
+                shape = list(found.shape)
+                shape[d] = full - n
+                found = FUNCTIONS["cat"]([found, FUNCTIONS["zeros"](shape, dtype=g.dtype)], d)
+    return found
+
+
+@public(method=True)
+def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1) -> Any:
+    """A copy of input with rows of source added at index."""
+    return record(TABLE["index_add_op"], (input, index, source, alpha), (int(dim),))
+
+
+@public(method=True)
+def index_add_(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1) -> Any:
+    """In-place `index_add`."""
+    return record_inplace(TABLE["index_add_op_"], (input, index, source, alpha), (int(dim),))
+
+
+@public(method=True)
+def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
+    """A copy of input with positions of one dimension replaced."""
+    return record(TABLE["index_copy_op"], (input, index, source), (int(dim),))
+
+
+@public(method=True)
+def index_copy_(input: Any, dim: int, index: Any, source: Any) -> Any:
+    """In-place `index_copy`."""
+    return record_inplace(TABLE["index_copy_op_"], (input, index, source), (int(dim),))
+
+
+@public(method=True)
+def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
+    """A copy of input with positions of one dimension set to a number."""
+    return record(TABLE["index_copy_op"], (input, index, value), (int(dim),))
+
+
+@public(method=True)
+def index_fill_(input: Any, dim: int, index: Any, value: Any) -> Any:
+    """In-place `index_fill`."""
+    return record_inplace(TABLE["index_copy_op_"], (input, index, value), (int(dim),))
+
+
+@public(method=True)
+def masked_select(input: Any, mask: Any, *, out: Any = None) -> Any:
+    """The elements where mask holds, as a vector."""
+    from rushlight.functional import FUNCTIONS
+
+    input, mask = FUNCTIONS["broadcast_tensors"](input, mask)
+    return input[mask]
+
+
+@public(method=True)
+def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
+    """`gather` with broadcasting; over the flattened input without dim."""
+    if dim is None:
+        return gather(input.reshape(-1), 0, indices.reshape(-1))
+    shape, index_shape = list(input.shape), list(indices.shape)
+    both = [max(a, b) if i != dim % len(shape) else None for i, (a, b) in enumerate(zip(shape, index_shape, strict=True))]
+    wide = [b if b is not None else a for a, b in zip(shape, both, strict=True)]
+    narrow = [b if b is not None else a for a, b in zip(index_shape, both, strict=True)]
+    return gather(input.expand(wide), dim, indices.expand(narrow))
+
+
+@public(method=True)
+def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
+    """A copy of input whose elements under the mask are taken from source, in order."""
+    from rushlight.functional import FUNCTIONS
+
+    wide, mask = FUNCTIONS["broadcast_tensors"](input, mask)
+    positions = nonzero(mask.reshape(-1)).reshape(-1)
+    flat = wide.reshape(-1).clone()
+    return flat.index_put((positions,), source.reshape(-1)[: positions.numel()]).reshape(wide.shape)
+
+
+@public(method=True)
+def masked_scatter_(input: Any, mask: Any, source: Any) -> Any:
+    """In-place `masked_scatter`."""
+    return input.copy_(masked_scatter(input, mask, source))

@@ -1,0 +1,130 @@
+"""Which functions are public, and which are tensor methods. Ops of the table get theirs generated from the signature."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from rushlight.ir.op import REQUIRED, TABLE, Op, Param
+from rushlight.lazy.record import record
+from rushlight.lazy.views import record_inplace, record_view
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {}  # rushlight.NAME
+METHODS: dict[str, Callable[..., Any]] = {}  # Tensor.NAME
+
+
+def public(*names: str, method: bool = False, function: bool = True) -> Callable[[F], F]:
+    """Publish a function under its own name, or under the names given; as a tensor method too with `method=True`."""
+
+    def add(fn: F) -> F:
+        for name in names or (fn.__name__,):
+            if function:
+                FUNCTIONS[name] = fn
+            if method:
+                METHODS[name] = fn
+        return fn
+
+    return add
+
+
+HELPERS: dict[str, Callable[..., Any]] = {}  # what gradient rules call beside public functions
+
+
+def rule_helper(fn: F) -> F:
+    """Make a function reachable from gradient rules as `T.NAME` without publishing it."""
+    HELPERS[fn.__name__] = fn
+    return fn
+
+
+def as_ints(value: Any) -> Any:
+    """An int[] argument as it is recorded: a tuple of Python ints (or one int, or None)."""
+    if value is None or value.__class__ is int:
+        return value
+    if isinstance(value, (tuple, list)):
+        return tuple([v if v.__class__ is int else operator.index(v) for v in value])
+    return operator.index(value)
+
+
+def as_int(value: Any) -> Any:
+    """An int argument as it is recorded."""
+    return value if value is None or value.__class__ is int else operator.index(value)
+
+
+_CONVERT = {"int": "as_int({0})", "int?": "as_int({0})", "int[]": "as_ints({0})", "int[]?": "as_ints({0})"}
+
+
+def _signature(params: tuple[Param, ...], out: bool) -> str:
+    parts, star = [], False
+    for p in params:
+        if p.keyword_only and not star:
+            parts.append("*")
+            star = True
+        parts.append(p.name if p.default is REQUIRED else f"{p.name}={p.default!r}")
+    if out:
+        parts += [] if star else ["*"]
+        parts.append("out=None")
+    return ", ".join(parts)
+
+
+def function_of(op: Op) -> Callable[..., Any]:
+    """The Python function of an op: its signature, recording one entry."""
+    out = not op.view and not op.inplace
+    recorder = "record_inplace" if op.inplace else "record"
+    slots = ", ".join(p.name for p in op.slots)
+    static = ", ".join(_CONVERT.get(p.kind, "{0}").format(p.name) for p in op.params if not p.is_slot)
+    static = f"({static},)" if static else "()"
+    name = op.name if op.name.isidentifier() else op.name
+    if op.view:
+        body = f"    return record_view(op, {slots}, {static})\n"
+    elif not op.slots:
+        body = f"    return record(op, (), {static})\n"
+    else:
+        body = f"    result = {recorder}(op, ({slots},), {static})\n"
+        body += "    return result if out is None else write_out(out, result)\n" if out else "    return result\n"
+    source = f"def {name}({_signature(op.params, out)}):\n{body}"
+    space = {
+        "op": op, "record": record, "record_view": record_view, "record_inplace": record_inplace, "as_ints": as_ints,
+        "as_int": as_int, "write_out": write_out,
+    }  # fmt: skip
+    exec(source, space)
+    function = space[name]
+    function.__doc__ = op.doc
+    function.__module__ = "rushlight"
+    return function
+
+
+def write_out(out: Any, result: Any) -> Any:
+    """Honour `out=`: the result is written to the given tensor (or tuple of tensors)."""
+    if isinstance(result, tuple):
+        for target, value in zip(out, result, strict=True):
+            write_out(target, value)
+        return out
+    if tuple(out.shape) != tuple(result.shape):
+        out.resize_(result.shape)
+    return out.copy_(result)
+
+
+# Op names that are the public name of something else, written by hand in this package.
+_INTERNAL_SUFFIXES = ("_op", "_part", "_write", "_write_", "_backward", "_dim")
+
+
+def generate() -> None:
+    """Functions and methods for every op of the table that no hand-written one replaces."""
+    for name, op in TABLE.items():
+        if name.endswith(_INTERNAL_SUFFIXES):
+            continue
+        function = function_of(op)
+        FUNCTIONS.setdefault(name, function)
+        if op.params and op.params[0].name in ("input", "self") and op.params[0].kind in ("Tensor", "Operand"):
+            METHODS.setdefault(name, function)
+
+
+@rule_helper
+def apply(name: str, inputs: tuple, static: dict[str, Any]) -> Any:
+    """Record the op of the table with this name."""
+    op = TABLE[name]
+    values = tuple(static[n] for n in op.statics)
+    return record_view(op, inputs[0], values) if op.view else record(op, inputs, values)

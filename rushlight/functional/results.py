@@ -1,0 +1,32 @@
+"""The named tuples that PyTorch's functions return."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from typing import Any
+
+
+def _make(name: str, fields: str) -> Any:
+    """A named tuple that prints as PyTorch's: `torch.return_types.max(\\nvalues=…,\\nindices=…)`."""
+
+    def show(self: Any) -> str:
+        parts = ",\n".join(f"{f}={v!r}" for f, v in zip(self._fields, self, strict=True))
+        return f"torch.return_types.{name}(\n{parts})"
+
+    cls = namedtuple(name, fields)  # type: ignore[misc]
+    cls.__repr__ = show  # type: ignore[assignment, method-assign]
+    return cls
+
+
+RESULTS: dict[str, Any] = {
+    name: _make(name, fields)
+    for name, fields in {
+        "max": "values indices", "min": "values indices", "sort": "values indices", "topk": "values indices",
+        "median": "values indices", "nanmedian": "values indices", "mode": "values indices", "kthvalue": "values indices",
+        "cummax": "values indices", "cummin": "values indices", "aminmax": "min max", "frexp": "mantissa exponent",
+        "slogdet": "sign logabsdet", "qr": "Q R", "svd": "U S V", "linalg_svd": "U S Vh", "linalg_qr": "Q R",
+        "linalg_eigh": "eigenvalues eigenvectors", "linalg_eig": "eigenvalues eigenvectors", "linalg_slogdet": "sign logabsdet",
+        "linalg_lstsq": "solution residuals rank singular_values", "linalg_inv_ex": "inverse info", "linalg_cholesky_ex": "L info",
+        "lu": "P L U", "linalg_lu": "P L U", "linalg_lu_factor": "LU pivots", "histogram": "hist bin_edges",
+    }.items()
+}  # fmt: skip

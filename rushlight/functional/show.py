@@ -1,0 +1,19 @@
+"""A tensor's printed form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rushlight import printing
+
+
+def tensor_repr(tensor: Any) -> str:
+    """`tensor(...)` with the suffixes that PyTorch shows."""
+    meta = tensor._meta
+    if meta.device.type == "meta":
+        return f"tensor(..., device='meta', size={tuple(meta.shape)}" + (f", dtype={meta.dtype}" if meta.dtype.name != "float32" else "") + ")"
+    fn = tensor.grad_fn
+    return printing.tensor_str(
+        tensor._compute_array(), dtype=meta.dtype, requires_grad=meta.requires_grad and fn is None,
+        grad_fn_name=fn.name() if fn is not None else None,
+    )  # fmt: skip

@@ -1,0 +1,127 @@
+"""Op declarations. One op, one `declare(...)`: signature, shape rule, reference, gradient, lowering, samples, errors.
+
+The signature is PyTorch's, with a kind before each name:
+
+    Tensor     a tensor                                   Tensor?  a tensor or None     Tensor[]  a list of tensors
+    Operand    a tensor or a Python number                Number   a number that may change from step to step
+    Number?    ... or None                                everything else (int, int[], bool, dtype?, str, any) is static
+
+Tensors and numbers are *slots* of the recorded entry; static arguments are part of its key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+SLOT_KINDS = ("Tensor", "Tensor?", "Tensor[]", "Operand", "Number", "Number?")
+REQUIRED = object()
+
+
+@dataclass(frozen=True)
+class Param:
+    """One argument of a signature."""
+
+    name: str
+    kind: str
+    default: Any = REQUIRED
+    keyword_only: bool = False
+
+    @property
+    def is_slot(self) -> bool:
+        return self.kind in SLOT_KINDS
+
+
+@dataclass(eq=False)
+class Op:
+    """A primitive. Hashes by identity: entries of the trie are looked up by it.
+
+    infer(*metas, **static)            -> Meta, or a tuple of Metas; raises on bad input
+    reference(*arrays, **static)       -> ndarray or tuple, in the compute dtype (random ops get the engine first)
+    vjp                                 a tuple with one rule per slot argument, `rule(g, out, *inputs, **static)`, None
+                                        where no gradient flows; or one function `vjp(g, out, *inputs, needs, **static)`
+                                        returning a tuple. Plain tensor code, so it differentiates again.
+    lower                               the loop-level form for code generation; None: the NumPy reference runs it
+    write                               for views: the op that puts a changed view back into its base
+    """
+
+    name: str
+    params: tuple[Param, ...]
+    infer: Callable[..., Any]
+    reference: Callable[..., Any] | None = None
+    vjp: Any = None
+    lower: Any = None
+    promote: Callable[..., Any] | None = None
+    pointwise: bool = False
+    view: bool = False
+    write: Op | None = None
+    random: bool = False
+    inplace: bool = False
+    functional: Op | None = None
+    untracked: bool = False
+    grad_name: str = ""
+    samples: Callable[[], list] | None = None
+    errors: Callable[[], list] | None = None
+    doc: str = ""
+    slots: tuple[Param, ...] = field(init=False)
+    statics: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.slots = tuple(p for p in self.params if p.is_slot)
+        self.statics = tuple(p.name for p in self.params if not p.is_slot)
+        self.grad_name = self.grad_name or "".join(w.capitalize() for w in self.name.split("_")) + "Backward0"
+
+    @property
+    def differentiable(self) -> bool:
+        return self.vjp is not None
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}>"
+
+    def __reduce__(self) -> tuple:
+        return (TABLE.__getitem__, (self.name,))
+
+
+TABLE: dict[str, Op] = {}
+
+
+def parse_signature(text: str) -> tuple[str, tuple[Param, ...]]:
+    """`"sum(Tensor input, int[]? dim=None, *, bool keepdim=False)"` -> name and parameters."""
+    match = re.fullmatch(r"\s*(\w+)\((.*)\)\s*", text, re.S)
+    if match is None:
+        raise ValueError(f"op signature {text!r} is not name(kind name, ...)")
+    params, keyword_only = [], False
+    for part in filter(None, (p.strip() for p in re.split(r",(?![^(\[]*[)\]])", match[2]))):
+        if part == "*":
+            keyword_only = True
+            continue
+        left, _, default = part.partition("=")
+        kind, name = left.split()
+        # defaults are literals written in this repository's own declarations
+        value = eval(default, {"__builtins__": {}}) if default else REQUIRED
+        params.append(Param(name, kind, value, keyword_only))
+    return match[1], tuple(params)
+
+
+def declare(signature: str, *, inplace: bool = False, **facts: Any) -> Op:
+    """Add an op to the table; `inplace=True` also declares its `name_` sibling, which writes to its first input."""
+    name, params = parse_signature(signature)
+    if name in TABLE:
+        raise ValueError(f"op {name!r} is declared twice")
+    op = TABLE[name] = Op(name=name, params=params, **facts)
+    if inplace:
+        TABLE[name + "_"] = inplace_of(op)
+    return op
+
+
+def inplace_of(op: Op) -> Op:
+    """The sibling that writes its result to its first input: same rule, same gradient, result cast to the target."""
+    from rushlight.ir.inplace import inplace_infer
+
+    return Op(
+        name=op.name + "_", params=op.params, infer=inplace_infer(op), reference=op.reference, vjp=op.vjp, lower=op.lower,
+        promote=op.promote, pointwise=op.pointwise, random=op.random, inplace=True, functional=op,
+        untracked=op.untracked, grad_name=op.grad_name, doc=f"In-place version of `{op.name}`.",
+    )  # fmt: skip

@@ -1,0 +1,163 @@
+"""Macros: several ops recorded as one entry. `backward()` and an optimiser's `step()` are macros.
+
+The first time, the macro's function is traced on stand-ins for its inputs; what it recorded is its *expansion*, which the
+compiler puts in the entry's place. From then on the entry costs one lookup however many ops it stands for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
+from weakref import ref
+
+from rushlight.ir.meta import WEAK, Meta
+from rushlight.lazy.record import NUMBERS, Trace, enter, local, rebind
+from rushlight.lazy.step import flush
+from rushlight.lazy.trie import LEAF, MACRO, Entry
+
+__all__ = ["Expansion", "MacroTrace", "Outside", "flush", "record_as_one", "stand_in", "trace_macro"]
+
+
+class Expansion:
+    """What a macro recorded: its entries, and how its slots relate to the entry's inputs and outputs."""
+
+    def __init__(self, trace: MacroTrace, written: list[tuple[int, int]], results: list[int]):
+        self.path = trace.path()
+        self.inputs = trace.inputs  # per LEAF entry: which value of the trace around it stands for
+        self.constants = trace.scalars
+        self.written = written  # (input index, slot of its new value)
+        self.outputs = [slot for _, slot in written] + results
+
+
+class MacroTrace(Trace):
+    """A trace whose leaves are stand-ins for values outside: slots (>= 0) and numbers (~k) of the trace around it."""
+
+    expandable = False
+
+    def __init__(self, start: Entry):
+        super().__init__(start)
+        self.inputs: list[int] = []
+        self.entered: dict[int, int] = {}
+
+    def enter_base(self, handle: Any) -> int:
+        if handle._stands_for is None:
+            raise RuntimeError("a macro met a tensor that is not among its inputs")
+        return handle._stands_for.enter(self, handle)
+
+    def enter_outside(self, handle: Any, outside: int) -> int:
+        """The slot that stands for a value of the trace around this one."""
+        slot = self.entered.get(outside)
+        if slot is None:
+            node = Entry(self.node, None, LEAF, (), (handle._meta,), (handle._meta,))
+            self.node = node
+            self.inputs.append(outside)
+            self.leaf_slots.add(node.slot)
+            self.handles.append(ref(handle))
+            slot = self.entered[outside] = node.slot
+        handle._trace, handle._slot = self, slot
+        return slot
+
+
+class Outside:
+    """Says that a handle stands for an input of a macro."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: int):
+        self.value = value
+
+    def enter(self, trace: MacroTrace, handle: Any) -> int:
+        return trace.enter_outside(handle, self.value)
+
+
+def stand_in(meta: Meta, what: Any) -> Any:
+    """A handle without a value; `what.enter(trace, handle)` brings it in when it is used."""
+    from rushlight.lazy import record
+
+    handle = object.__new__(record._result_class)
+    handle._trace, handle._slot = None, -1
+    handle._meta = meta
+    handle._stands_for = what
+    return handle
+
+
+def trace_macro(run: Callable[[], Any]) -> tuple[MacroTrace, Any]:
+    """Call `run` with a macro's trace in place; its trace and its result."""
+    outer, mode = local.trace, local.grad_mode
+    child = MacroTrace(Entry(None, None, MACRO, grad_mode=False))
+    local.trace, local.grad_mode = child, False
+    try:
+        return child, run()
+    finally:
+        local.trace, local.grad_mode = outer, mode
+
+
+def record_as_one(
+    key: Hashable, fn: Callable[[list, list], Sequence[Any]], tensors: Sequence[Any], scalars: Sequence[float]
+) -> list[Any]:
+    """Record `fn(tensors, scalars)` as one entry; the tensors it returns.
+
+    `fn` is plain tensor code under no_grad. It may write to its tensors in place. It is traced once per key and structure:
+    everything it depends on beside tensor values and scalars must be in `key`.
+    """
+    trace = local.trace
+    slots = tuple([t._slot if t._trace is trace else enter(trace, t) for t in tensors])
+    frozen = (MACRO, key, slots, tuple([s.__class__ for s in scalars]))
+    node = trace.node.next.get(frozen)
+    if node is None:
+        node = _expand(trace, frozen, fn, tensors, scalars)
+        trace.node.next[frozen] = node
+    trace.node = node
+    trace.scalars.extend(scalars)
+    return bind_outputs(trace, node, tensors)
+
+
+def bind_outputs(trace: Trace, node: Entry, tensors: Sequence[Any]) -> list[Any]:
+    """Rebind the tensors that the macro wrote, and make handles for its results."""
+    from rushlight.lazy import record, views
+
+    results = []
+    handles: list[Any] = []
+    for index, meta in enumerate(node.metas):
+        handle = object.__new__(record._result_class)
+        handle._trace, handle._slot, handle._meta = trace, node.slot + index, meta
+        trace.handles.append(ref(handle))
+        handles.append(handle)
+    written = node.expansion.written
+    for index, handle in enumerate(handles):
+        if index >= len(written):
+            results.append(handle)
+            continue
+        target = tensors[written[index][0]]
+        if target._base is None and target._shared is None:
+            rebind(target, trace, handle._slot, handle._meta)
+        else:
+            views.assign(target, handle)
+            trace = local.trace
+    if node.eager and local.trace is trace:
+        flush()
+    return results
+
+
+def _expand(trace: Trace, key: tuple, fn: Callable, tensors: Sequence[Any], scalars: Sequence[float]) -> Entry:
+    stand_ins = [stand_in(trace.meta_of(slot), Outside(slot)) for slot in key[2]]
+    numbers = []
+    for offset, value in enumerate(scalars):
+        if value.__class__ not in NUMBERS:
+            raise TypeError(f"record_as_one: got {type(value).__name__} as a scalar; expected a Python number.")
+        numbers.append(stand_in(WEAK[value.__class__], Outside(~(trace.node.scalars + offset))))
+    child, results = trace_macro(lambda: [r for r in fn(stand_ins, numbers)])
+    written = []
+    for index, handle in enumerate(stand_ins):
+        if handle._trace is child and handle._slot not in child.leaf_slots:
+            written.append((index, handle._slot))
+    result_slots = [r._slot if r._trace is child else enter(child, r) for r in results]
+    parent = trace.node
+    metas = tuple(child.meta_of(slot) for slot in [s for _, s in written] + result_slots)
+    storage = tuple(trace.storage_of(key[2][index]) for index, _ in written)
+    first = parent.end
+    storage += tuple(first + len(written) + i for i in range(len(result_slots)))
+    expansion = Expansion(child, written, result_slots)
+    node = Entry(parent, key, MACRO, tuple(expansion.inputs), (), metas, numbers=len(scalars), storage=storage)
+    node.expansion = expansion
+    return node

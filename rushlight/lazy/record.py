@@ -1,0 +1,418 @@
+"""The hot path: an op on tensors appends one entry to the thread's trace and computes nothing.
+
+A *handle* is what the user holds (a Tensor). It is current in a trace when `handle._trace is trace`; then `_slot` names its
+value there. Anything unusual about a handle (realised, stale view, another thread's) makes that test fail, and `enter`
+sorts it out. So the common case is: build the key, look it up, make the result handle.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from collections.abc import Sequence
+from typing import Any
+from weakref import ref
+
+import numpy as np
+
+from rushlight import config
+from rushlight import dtype as dtypes
+from rushlight.errors import explain_error
+from rushlight.ir.meta import WEAK, Meta
+from rushlight.ir.op import Op
+from rushlight.lazy.trie import LEAF, STATE, Entry, root
+
+NUMBERS = {float, int, bool, complex}
+_new = object.__new__
+_sequence = itertools.count()
+
+
+class Handle:
+    """What every Tensor is to the recorder. The class attributes are the defaults of fields that few handles set.
+
+    _trace, _slot  the value it stands for, valid while `_trace` is the thread's pending trace
+    _meta          shape, dtype, strides, requires_grad
+    _array         the buffer of a realised base (storage dtype, logical shape)
+    _base, _chain  for views: the handle that owns the memory, and the view ops that lead from it
+    _views         for bases: weak references to their views, so that a write can invalidate them
+    _history       for realised results that require grad: (frozen trace, slot) they were computed by
+    _shared        True: NumPy code also holds the buffer; a weak reference: it may
+    """
+
+    _trace: Any = None
+    _slot: int = -1
+    _meta: Meta
+    _array: np.ndarray | None = None
+    _base: Handle | None = None
+    _chain: tuple = ()
+    _views: list | None = None
+    _history: tuple | None = None
+    _shared: Any = None
+    _version: int = 0
+    _failure: BaseException | None = None
+    _stands_for: Any = None  # set on stand-ins: brings their value in when they are used
+
+
+def base_of(handle: Any) -> Any:
+    """The handle that owns the memory. (Never `handle._base or handle`: a tensor's truth is its value.)"""
+    return handle if handle._base is None else handle._base
+
+
+_result_class: type = Handle
+
+
+def set_result_class(cls: type) -> None:
+    """Told once by `tensor.py`: the class of the handles that ops return."""
+    global _result_class
+    _result_class = cls
+
+
+class Trace:
+    """One walk down the trie, with the values that the structure leaves open: buffers, numbers, generators."""
+
+    expandable = True  # may be flushed half way; not so while a macro is being expanded
+
+    def __init__(self, start: Entry):
+        self.node = start
+        self.handles: list[Any] = []  # by slot: a weak reference to the handle bound to it
+        self.leaves: list[Any] = []  # buffers, in the order of the LEAF entries
+        self.leaf_slots: set[int] = set()
+        self.leaf_history: dict[int, tuple] = {}
+        self.scalars: list[Any] = []
+        self.generators: list[tuple] = []  # (generator, its state when it entered)
+        self.contexts: dict[int, Any] = {}  # by slot: the ctx of an autograd.Function
+        self.borrowed: dict[int, tuple] = {}  # handles of other threads: id -> (handle, slot)
+        self.general = False  # hooks or Functions: backward must run Python code
+        self.hooks: dict[int, list] = {}  # by slot: what to call with its gradient
+        self.freed: dict[Entry, tuple] = {}  # entries whose saved values a backward freed -> where
+        self.entered_saved: dict[tuple[int, int], int] = {}  # values saved by earlier traces that came in
+        self.backwards = False  # a backward was recorded
+        self.updating = False  # ... and then a leaf was written by hand: the end of the no_grad block ends the step
+        self.saved: dict[int, Any] = {}  # after a flush: the values that a later backward needs
+        self.pending = True
+        self.order = next(_sequence)
+        self._path: list[Entry] = []
+        self._producers: list[Entry] = []
+
+    def enter_base(self, handle: Any) -> int:
+        """Bring in the buffer of a handle that owns its memory."""
+        if handle._stands_for is not None:
+            return handle._stands_for.enter(self, handle)
+        with _claim:
+            owner = handle._trace
+            if owner is None or owner is self or not owner.pending:
+                slot = append_leaf(self, handle, handle._array)
+                handle._trace, handle._slot = self, slot
+                return slot
+            # Pending in another thread: take its value as it stands now, and leave the handle to its owner.
+            if id(handle) not in self.borrowed:
+                if handle._slot in owner.leaf_slots:
+                    array = handle._array
+                else:
+                    from rushlight.lazy.step import peek
+
+                    array = peek(owner, handle._slot)
+                self.borrowed[id(handle)] = (handle, append_leaf(self, handle, array))
+            return self.borrowed[id(handle)][1]
+
+    def path(self) -> list[Entry]:
+        """The entries so far, oldest first; kept up to date lazily."""
+        known, fresh, entry = self._path, [], self.node
+        last = known[-1] if known else None
+        while entry is not last and entry.parent is not None:
+            fresh.append(entry)
+            entry = entry.parent
+        for entry in reversed(fresh):
+            known.append(entry)
+            self._producers.extend([entry] * len(entry.metas))
+        return known
+
+    def producer(self, slot: int) -> Entry:
+        """The entry that made a slot."""
+        if slot >= len(self._producers):
+            self.path()
+        return self._producers[slot]
+
+    def meta_of(self, slot: int) -> Meta:
+        entry = self.producer(slot)
+        return entry.metas[slot - entry.slot]
+
+    def storage_of(self, slot: int) -> int:
+        entry = self.producer(slot)
+        return entry.storage[slot - entry.slot] if entry.storage else slot
+
+
+class _Thread(threading.local):
+    """Each thread records by itself."""
+
+    def __init__(self) -> None:
+        self.grad_mode = True
+        self.inference = False
+        self.macro_depth = 0
+        self.trace = Trace(root(dtypes.get_default_dtype(), True))
+
+
+local = _Thread()
+_claim = threading.Lock()
+
+
+def _after_fork() -> None:
+    global _claim
+    _claim = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def fresh_trace() -> Trace:
+    """A new trace for this thread, starting at the root of its present modes."""
+    local.trace = trace = Trace(root(dtypes.get_default_dtype(), local.grad_mode))
+    return trace
+
+
+def set_grad_mode(mode: bool) -> None:
+    """Switch gradient recording; an entry of its own, so that ops need not carry the mode in their keys."""
+    local.grad_mode = mode
+    trace = local.trace
+    if mode and trace.updating:
+        from rushlight.lazy.step import flush
+
+        flush()  # a hand-written update ends here, as an optimiser's step() does
+        return
+    if trace.node.grad_mode is not mode:
+        key = (STATE, mode)
+        node = trace.node.next.get(key)
+        if node is None:
+            node = trace.node.next[key] = Entry(trace.node, key, STATE, grad_mode=mode)
+        trace.node = node
+
+
+def enter(trace: Trace, handle: Any) -> int:
+    """The slot of a handle that is not current in this trace: bring its buffer in, or re-derive a stale view."""
+    if handle._base is not None:
+        from rushlight.lazy.views import derive
+
+        return derive(trace, handle)
+    return trace.enter_base(handle)
+
+
+def append_leaf(trace: Trace, handle: Any, array: Any) -> int:
+    """Append a LEAF entry for a buffer."""
+    if array is None and handle._meta.device.type != "meta":
+        raise RuntimeError(
+            "this tensor has no value: the program that was to compute it failed"
+            + (f" with {type(handle._failure).__name__}: {handle._failure}" if handle._failure else "")
+            + ". Fix: compute it again."
+        )
+    shared = handle._shared
+    if shared is not None and (shared is True or shared() is not None):
+        # NumPy code may change this memory at any time: small buffers are copied now, large ones are read at once.
+        if array.nbytes <= config.shared_copy_limit:
+            array = array.copy()
+            shared = None
+        else:
+            shared = True
+    else:
+        shared = None
+    history = handle._history
+    key = (LEAF, handle._meta, shared, (history[0].node, history[1]) if history is not None else None)
+    node = trace.node.next.get(key)
+    if node is None:
+        node = trace.node.next[key] = Entry(trace.node, key, LEAF, (), key[1:], (handle._meta,))
+        if shared:
+            node.make_eager()
+    trace.node = node
+    slot = node.slot
+    trace.leaves.append(array)
+    trace.leaf_slots.add(slot)
+    if history is not None:
+        trace.leaf_history[slot] = history
+    trace.handles.append(ref(handle))
+    return slot
+
+
+def record(op: Op, inputs: Sequence[Any], static: tuple = ()) -> Any:
+    """Append one entry; the result handle, or a tuple of them for ops with several outputs."""
+    trace = local.trace
+    key: list[Any] = [op]
+    numbers: list[Any] = []
+    for x in inputs:
+        kind = x.__class__
+        if kind in NUMBERS:
+            key.append(kind)
+            numbers.append(x)
+        elif x is None:
+            key.append(None)
+        elif kind is tuple or kind is list:
+            key.append(tuple([t._slot if t._trace is trace else enter(trace, _tensor(op, t)) for t in x]))
+        elif isinstance(x, Handle):
+            key.append(x._slot if x._trace is trace else enter(trace, x))
+        else:
+            number = x.item() if isinstance(x, np.generic) else None
+            if number.__class__ not in NUMBERS:
+                raise TypeError(explain_error(op.name, got=f"an argument of type {kind.__name__}", expected="a tensor or a number"))
+            key.append(number.__class__)
+            numbers.append(number)
+    key.append(static)
+    frozen = tuple(key)
+    node = trace.node.get(frozen)
+    if node is None:
+        return _record_slowly(trace, frozen, numbers)
+    if numbers:
+        trace.scalars.extend(numbers)
+    trace.node = node
+    return emit(trace, node)
+
+
+def _tensor(op: Op, value: Any) -> Any:
+    if not isinstance(value, Handle):
+        raise TypeError(explain_error(op.name, got=f"a list holding a {type(value).__name__}", expected="tensors only"))
+    return value
+
+
+def emit(trace: Trace, node: Entry) -> Any:
+    """Handles for the outputs of the entry that was just appended."""
+    metas = node.metas
+    if len(metas) == 1:
+        handle = _new(_result_class)
+        handle._trace = trace
+        handle._slot = node.slot
+        handle._meta = node.meta
+        trace.handles.append(ref(handle))
+        return handle
+    results = []
+    for index, meta in enumerate(metas):
+        handle = _new(_result_class)
+        handle._trace, handle._slot, handle._meta = trace, node.slot + index, meta
+        trace.handles.append(ref(handle))
+        results.append(handle)
+    return tuple(results)
+
+
+def _record_slowly(trace: Trace, key: tuple, numbers: list[Any]) -> Any:
+    """A key not seen here before, or one that must run at once: check it, remember it, emit."""
+    from rushlight.lazy import step
+
+    if trace.node.depth >= config.trace_limit and not key[0].view and trace.expandable:
+        # Views are left out: `enter` records them while the key of another op is half built.
+        operands = {s: trace.handles[s]() for s in _slots_of(key)}  # kept alive through the flush
+        step.flush()
+        return record(key[0], _inputs_again(key, operands, numbers), key[-1])
+    node = trace.node.next.get(key)
+    if node is None:
+        node = grow(trace, key)
+    trace.scalars.extend(numbers)
+    trace.node = node
+    result = emit(trace, node)
+    if node.eager and not node.op.view:
+        step.flush()
+    return result
+
+
+def _slots_of(key: tuple) -> list[int]:
+    found: list[int] = []
+    for item in key[1:-1]:
+        if item.__class__ is int:
+            found.append(item)
+        elif item.__class__ is tuple:
+            found.extend(item)
+    return found
+
+
+def _inputs_again(key: tuple, handles: dict[int, Any], numbers: list[Any]) -> list[Any]:
+    rest = iter(numbers)
+    return [
+        next(rest) if item in NUMBERS else tuple(handles[s] for s in item) if item.__class__ is tuple
+        else None if item is None else handles[item]
+        for item in key[1:-1]
+    ]  # fmt: skip
+
+
+def grow(trace: Trace, key: tuple) -> Entry:
+    """Infer and append an unknown entry below the trace's node. Raises with nothing recorded when the checks fail."""
+    op: Op = key[0]
+    parent = trace.node
+    inputs: list[Any] = []
+    metas: list[Any] = []
+    numbers = 0
+    for item in key[1:-1]:
+        if item is None:
+            inputs.append(None)
+            metas.append(None)
+        elif item in NUMBERS:
+            inputs.append(~(parent.scalars + numbers))
+            metas.append(WEAK[item])
+            numbers += 1
+        elif item.__class__ is tuple:
+            inputs.append(item)
+            metas.append(tuple(trace.meta_of(s) for s in item))
+        else:
+            inputs.append(item)
+            metas.append(trace.meta_of(item))
+    _check_devices(op, metas)
+    found = op.infer(*metas, **dict(zip(op.statics, key[-1], strict=True)))
+    results = found if found.__class__ is tuple else (found,)
+    results = _with_autograd(op, metas, results, parent.grad_mode)
+    storage: tuple[int, ...] = ()
+    if (op.view or op.inplace) and inputs:
+        storage = (trace.storage_of(inputs[0]),) * len(results)
+    node = Entry(parent, key, op, tuple(inputs), key[-1], results, numbers=numbers, storage=storage)
+    from rushlight.lazy import explain
+
+    explain.note_miss(parent, node)
+    parent.next[key] = node
+    return node
+
+
+def _with_autograd(op: Op, metas: list[Any], results: tuple[Meta, ...], grad_mode: bool) -> tuple[Meta, ...]:
+    """Say which results require a gradient."""
+    flat = [m for item in metas if item is not None for m in (item if item.__class__ is tuple else (item,))]
+    needs = any(m.requires_grad for m in flat)
+    if op.inplace and metas[0].requires_grad and not grad_mode:
+        # Written without recording: the tensor stays what it was to autograd (a leaf, or a result whose gradient
+        # passes through unchanged).
+        return (results[0].variant(requires_grad=True, leaf=metas[0].leaf),) + results[1:]
+    if not (needs and grad_mode and op.differentiable):
+        return results
+    return tuple(
+        m.variant(requires_grad=True, leaf=False) if m.dtype.category >= dtypes.FLOATING else m for m in results
+    )
+
+
+def _check_devices(op: Op, metas: list[Any]) -> None:
+    """All tensors on one device; 0-d CPU tensors mix freely, as in PyTorch (M3)."""
+    places = {}
+    for index, item in enumerate(metas):
+        for m in item if item.__class__ is tuple else (item,):
+            if m is not None and not m.weak and not (m.shape == () and m.device.type == "cpu"):
+                places.setdefault(str(m.device), index)
+    if len(places) > 1:
+        where = ", ".join(
+            f"argument {op.slots[i].name if i < len(op.slots) else i!r} on {place}" for place, i in places.items()
+        )
+        raise RuntimeError(
+            explain_error(
+                op.name,
+                got=f"tensors on different devices ({where})",
+                expected="all tensors to be on the same device",
+                fix=f"move one of them, for example with .to('{next(iter(places))}')",
+            )
+        )
+
+
+def rebind(handle: Any, trace: Trace, slot: int, meta: Meta, *, tracked: bool = True) -> None:
+    """Let a base handle stand for a new value after a write; its views become stale."""
+    handle._trace, handle._slot = trace, slot
+    handle._meta = meta
+    trace.handles[slot] = ref(handle)
+    if tracked:
+        handle._version = handle._version + 1
+    if handle._views is not None:
+        for view in handle._views:
+            alive = view()
+            if alive is not None:
+                alive._trace = None
+
+

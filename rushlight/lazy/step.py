@@ -1,0 +1,165 @@
+"""Flush: find the Program of the recorded path and the handles still alive, run it, bind the results."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+from weakref import ref
+
+import numpy as np
+
+from rushlight import config
+from rushlight.lazy import explain
+from rushlight.lazy.record import Trace, base_of, fresh_trace, local
+from rushlight.lazy.trie import Entry, prune
+
+_programs: OrderedDict[tuple, Any] = OrderedDict()  # least recently used first
+
+
+def program_for(node: Entry, trace: Trace, wanted: tuple[int, ...]) -> Any:
+    """The Program that computes the wanted slots of a path; compiled the first time."""
+    program = node.programs.get(wanted)
+    key = (node, wanted)
+    if program is not None:
+        _programs.move_to_end(key)
+        return program
+    from rushlight.compile.pipeline import compile_trace
+
+    program = node.programs[wanted] = compile_trace(trace, node, wanted)
+    _programs[key] = program
+    while len(_programs) > config.program_limit:
+        (old, slots), _ = _programs.popitem(last=False)
+        old.programs.pop(slots, None)
+        prune(old)
+    return program
+
+
+def flush() -> None:
+    """Run everything this thread has recorded."""
+    trace = local.trace
+    if not trace.handles:
+        return
+    if not trace.expandable:
+        raise RuntimeError(
+            "a value was asked for while a step is being recorded as one program (an optimiser's update or a gradient "
+            "rule). Fix: such code must not look at tensor values."
+        )
+    fresh_trace()
+    _run(trace)
+
+
+def _run(trace: Trace) -> None:
+    live = []
+    for slot, weak in enumerate(trace.handles):
+        handle = weak()
+        if handle is not None and handle._trace is trace and handle._slot == slot:
+            if handle._base is not None:
+                handle._trace = None  # a view: derived again from its base when it is used
+            elif handle._array is not None and slot in trace.leaf_slots:
+                handle._trace = None  # an input that nobody changed
+            else:
+                live.append(handle)
+    wanted = tuple([h._slot for h in live if h._meta.device.type != "meta"])
+    program = program_for(trace.node, trace, wanted)
+    explain.note_run(trace, program)
+    generators = [g for g, _ in trace.generators]
+    states = [g.get_state_raw() for g in generators]
+    try:
+        results = program.run(trace.leaves, trace.scalars, generators)
+    except BaseException as error:
+        for generator, state in zip(generators, states, strict=True):
+            generator.set_state_raw(state)
+        _recover(trace, live, error)
+        raise
+    keep = _bind(trace, live, results)
+    trace.pending = False
+    if keep:
+        _freeze(trace, program, results, live)
+
+
+def _bind(trace: Trace, live: list[Any], results: dict[int, np.ndarray]) -> bool:
+    """Give the live handles their values; True when one of them may still be differentiated."""
+    keep = False
+    for handle in live:
+        slot, meta = handle._slot, handle._meta
+        array = results.get(slot)
+        handle._trace = None
+        if handle._array is None or handle._array.shape != meta.shape or handle._array.dtype != meta.dtype.storage:
+            handle._array = array
+        elif array is not None:
+            np.copyto(handle._array, array)  # memory that existed before the step is kept
+        if meta.requires_grad and not meta.leaf:
+            handle._history = (trace, slot)
+            keep = True
+        else:
+            handle._history = None
+    return keep
+
+
+def _freeze(trace: Trace, program: Any, results: dict[int, np.ndarray], live: list[Any]) -> None:
+    """Keep of the trace what a later backward needs: structure, numbers, and the values its gradients use."""
+    owners = {h._slot: h for h in live}
+    leaf_number = {slot: n for n, slot in enumerate(sorted(trace.leaf_slots))}
+    for slot in program.residuals:
+        owner = owners[slot] if slot in owners else trace.handles[slot]()
+        array = trace.leaves[leaf_number[slot]] if slot in leaf_number else results[slot]
+        if owner is not None and owner._array is array:
+            trace.saved[slot] = (array, ref(owner), owner._version)
+        else:
+            trace.saved[slot] = (array, None, 0)
+    trace.path()
+    trace.leaves = []
+    trace.borrowed = {}
+
+
+def _recover(trace: Trace, live: list[Any], error: BaseException) -> None:
+    """A Program failed. What was recorded before the failing entry is computed; the rest has no value, and says why."""
+    trace.pending = False
+    entry = getattr(error, "rushlight_entry", None)
+    earlier = [h for h in live if entry is not None and h._slot < entry.slot and h._array is None]
+    for handle in live:
+        handle._trace = None
+        if handle._array is None:
+            handle._failure = error
+    if not earlier or not isinstance(error, Exception):
+        return
+    wanted = tuple(h._slot for h in earlier)
+    try:
+        results = program_for(entry.parent, trace, wanted).run(trace.leaves, trace.scalars, [g for g, _ in trace.generators])
+    except Exception:  # the same memory shortage or a second mistake: the handles keep saying why they have no value
+        return
+    for handle in earlier:
+        handle._failure = None
+    _bind(trace, earlier, results)
+
+
+def peek(trace: Trace, slot: int) -> np.ndarray:
+    """The value of a slot that is pending in another thread's trace; that trace is left as it is."""
+    node = trace.node  # lists only grow, and grow before the node moves on: this is a consistent snapshot
+    generators = [g.clone_at(state) for g, state in trace.generators]
+    return program_for(node, trace, (slot,)).run(trace.leaves, trace.scalars, generators)[slot]
+
+
+def realise(handle: Any) -> np.ndarray:
+    """The handle's buffer (storage dtype), computing it if need be; shares the tensor's memory."""
+    if handle._meta.device.type == "meta":
+        raise NotImplementedError("a meta tensor has no data to read. Fix: create the tensor on the CPU.")
+    base = base_of(handle)
+    trace = base._trace
+    if trace is not None:
+        if trace is local.trace:
+            if trace.expandable and not (base._slot in trace.leaf_slots and base._array is not None):
+                flush()
+            elif not trace.expandable:
+                flush()  # raises: a macro must not look at values
+        elif trace.pending and not (base._slot in trace.leaf_slots and base._array is not None):
+            return peek(trace, handle._slot if handle._trace is trace else base._slot)
+    if base._array is None:
+        raise RuntimeError(
+            "this tensor has no value: the program that was to compute it failed"
+            + (f" with {type(base._failure).__name__}: {base._failure}" if base._failure else "")
+            + ". Fix: compute it again."
+        ) from base._failure
+    from rushlight.lazy.views import base_array
+
+    return base_array(handle)

@@ -1,0 +1,109 @@
+"""The trie of recorded steps. A trace is a walk down it; an entry remembers what its checks found the first time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rushlight.errors import user_line
+from rushlight.ir.meta import Meta
+from rushlight.ir.op import Op, Param
+
+if TYPE_CHECKING:
+    from rushlight.compile.program import Program
+
+# Entries that are not ops of the table.
+LEAF = Op("leaf", (), infer=lambda: None)  # a buffer enters the trace
+MARK_LEAF = Op("mark_leaf", (Param("input", "Tensor"),), infer=lambda m, **_: m)  # requires_grad_() on a pending value
+MACRO = Op("macro", (), infer=lambda: None)  # several ops recorded as one entry: backward, optimiser steps
+STATE = Op("state", (), infer=lambda: None)  # the grad mode changes
+FUNCTION = Op("function", (), infer=lambda: None, vjp=())  # the outputs of an autograd.Function
+
+
+def _never(key: Any) -> None:
+    """Lookup of an entry that must take the slow path (see `Entry.eager`)."""
+
+
+class Entry:
+    """One recorded op at one place of the trie: what it was given, and what inference said.
+
+    `inputs` holds a slot number for a tensor, ~k for the k-th Python number of the trace, None, or a tuple of slots.
+    `programs` maps the set of slots still alive at a flush here to its Program.
+    `eager` entries read memory that NumPy code may change behind our back: whatever is recorded next is run at once.
+    """
+
+    __slots__ = (
+        "op", "inputs", "static", "metas", "meta", "slot", "end", "scalars", "parent", "key", "next", "get", "grad_mode",
+        "depth", "line", "programs", "storage", "expansion", "eager", "__weakref__",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        parent: Entry | None,
+        key: Any,
+        op: Op,
+        inputs: tuple = (),
+        static: Any = (),
+        metas: tuple[Meta, ...] = (),
+        *,
+        numbers: int = 0,
+        grad_mode: bool | None = None,
+        storage: tuple[int, ...] = (),
+    ):
+        self.op, self.inputs, self.static, self.metas = op, inputs, static, metas
+        self.meta = metas[0] if metas else None
+        self.parent, self.key = parent, key
+        self.slot = parent.end if parent else 0
+        self.end = self.slot + len(metas)
+        self.scalars = (parent.scalars if parent else 0) + numbers
+        self.depth = parent.depth + 1 if parent else 0
+        self.grad_mode = grad_mode if grad_mode is not None else (parent.grad_mode if parent else True)
+        self.eager = parent.eager if parent else False
+        self.next: dict[Any, Entry] = {}
+        self.get = _never if self.eager else self.next.get
+        self.line = user_line()
+        self.programs: dict[Any, Program] = {}
+        self.storage = storage  # per output: the slot whose memory it shares, itself when fresh
+        self.expansion: Any = None
+
+    def make_eager(self) -> None:
+        self.eager, self.get = True, _never
+
+    def statics(self) -> dict[str, Any]:
+        """The static arguments by name."""
+        return dict(zip(self.op.statics, self.static, strict=True))
+
+    def __repr__(self) -> str:
+        return f"<entry {self.depth}: {self.op.name}{self.inputs} -> {self.slot}>"
+
+
+def path_to(entry: Entry) -> list[Entry]:
+    """The entries from the root (left out) to `entry`."""
+    path = []
+    while entry.parent is not None:
+        path.append(entry)
+        entry = entry.parent
+    path.reverse()
+    return path
+
+
+def prune(entry: Entry) -> None:
+    """Forget a branch whose Program was evicted, as far up as nothing else hangs on it."""
+    while entry.parent is not None and not entry.next and not entry.programs:
+        entry.parent.next.pop(entry.key, None)
+        entry = entry.parent
+
+
+_roots: dict[Any, Entry] = {}
+
+
+def root(state: Any, grad_mode: bool) -> Entry:
+    """The root for one setting of everything that inference depends on beside its inputs."""
+    found = _roots.get((state, grad_mode))
+    if found is None:
+        found = _roots[state, grad_mode] = Entry(None, None, STATE, grad_mode=grad_mode)
+    return found
+
+
+def clear() -> None:
+    """Forget every recorded path and Program."""
+    _roots.clear()

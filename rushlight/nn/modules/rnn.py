@@ -1,0 +1,258 @@
+"""Recurrent layers RNN, LSTM, GRU: one step of plain tensor operations after the other."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import rushlight
+from rushlight.nn import functional as F
+from rushlight.nn import init
+from rushlight.nn.modules.module import Module
+from rushlight.nn.modules.sizes import check_counts
+from rushlight.nn.parameter import Parameter
+
+Tensor = rushlight.Tensor
+_GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "LSTM": 4, "GRU": 3}
+
+
+def rnn_step(gates_x: Tensor, h: Tensor, w_hh: Tensor, b_hh: Tensor | None, activation: str) -> Tensor:
+    """h' = activation(W x + b + W h + b)."""
+    return getattr(rushlight, activation)(gates_x + F.linear(h, w_hh, b_hh))
+
+
+def lstm_step(
+    gates_x: Tensor, h: Tensor, c: Tensor, w_hh: Tensor, b_hh: Tensor | None, w_hr: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """c' = σ(f)·c + σ(i)·tanh(g); h' = σ(o)·tanh(c'), projected by w_hr if there is one."""
+    i, f, g, o = (gates_x + F.linear(h, w_hh, b_hh)).chunk(4, -1)
+    c = rushlight.sigmoid(f) * c + rushlight.sigmoid(i) * rushlight.tanh(g)
+    h = rushlight.sigmoid(o) * rushlight.tanh(c)
+    return (h if w_hr is None else F.linear(h, w_hr)), c
+
+
+def gru_step(gates_x: Tensor, h: Tensor, w_hh: Tensor, b_hh: Tensor | None) -> Tensor:
+    """n = tanh(Wx + b + σ(r)·(Wh + b)); h' = (1 − σ(z))·n + σ(z)·h."""
+    r_x, z_x, n_x = gates_x.chunk(3, -1)
+    r_h, z_h, n_h = F.linear(h, w_hh, b_hh).chunk(3, -1)
+    r, z = rushlight.sigmoid(r_x + r_h), rushlight.sigmoid(z_x + z_h)
+    n = rushlight.tanh(n_x + r * n_h)
+    return n + z * (h - n)
+
+
+class RNNBase(Module):
+    """Arguments, parameters and the loops over layers, directions and time steps."""
+
+    def __init__(
+        self,
+        mode: str,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        name = type(self).__name__
+        check_counts(name, input_size=input_size, hidden_size=hidden_size, num_layers=num_layers, proj_size=proj_size)
+        if mode not in _GATES:
+            raise ValueError(f"RNNBase: got mode={mode!r}; expected one of {', '.join(_GATES)}")
+        for label, value in (("input_size", input_size), ("hidden_size", hidden_size), ("num_layers", num_layers)):
+            if value <= 0:
+                raise ValueError(f"{name}: got {label}={value}; expected a positive number")
+        if isinstance(dropout, bool) or not 0 <= dropout <= 1:
+            raise ValueError(f"{name}: got dropout={dropout}; expected a probability between 0 and 1")
+        if not 0 <= proj_size < hidden_size:
+            raise ValueError(f"{name}: got proj_size={proj_size}; expected at least 0 and less than hidden_size")
+        if proj_size and mode != "LSTM":
+            raise ValueError(f"{name}: got proj_size={proj_size}; only LSTM has a projection")
+        if dropout > 0 and num_layers == 1:
+            warnings.warn(
+                f"{name}: dropout={dropout} does nothing with num_layers=1: it acts between layers. "
+                f"Fix: num_layers=2, or an nn.Dropout after the {name}.",
+                UserWarning,
+                stacklevel=3,
+            )
+        self.mode = mode
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.bias = bias
+        self.batch_first = batch_first
+        self.dropout = float(dropout)
+        self.bidirectional = bidirectional
+        self.proj_size = proj_size
+        rows = _GATES[mode] * hidden_size
+        self._all_names: list[list[str]] = []
+        for layer in range(num_layers):
+            for suffix in ("", "_reverse") if bidirectional else ("",):
+                width = input_size if layer == 0 else self._output_width() * (2 if bidirectional else 1)
+                shapes = {"weight_ih": (rows, width), "weight_hh": (rows, self._output_width())}
+                if bias:
+                    shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
+                if proj_size:
+                    shapes["weight_hr"] = (proj_size, hidden_size)
+                names = [f"{kind}_l{layer}{suffix}" for kind in shapes]
+                for each, shape in zip(names, shapes.values()):
+                    setattr(self, each, Parameter(rushlight.empty(shape, device=device, dtype=dtype)))
+                self._all_names.append(names)
+        self.reset_parameters()
+
+    def _output_width(self) -> int:
+        return self.proj_size or self.hidden_size
+
+    def reset_parameters(self) -> None:
+        bound = 1.0 / math.sqrt(self.hidden_size)
+        for weight in self.parameters():
+            init.uniform_(weight, -bound, bound)
+
+    def flatten_parameters(self) -> None:
+        """Accepted for compatibility: the weights need no special layout in memory."""
+
+    @property
+    def all_weights(self) -> list[list[Parameter]]:
+        """The parameters of each layer and direction."""
+        return [[getattr(self, name) for name in names] for names in self._all_names]
+
+    def extra_repr(self) -> str:
+        text = f"{self.input_size}, {self.hidden_size}"
+        if self.proj_size != 0:
+            text += f", proj_size={self.proj_size}"
+        if self.num_layers != 1:
+            text += f", num_layers={self.num_layers}"
+        if self.bias is not True:
+            text += f", bias={self.bias}"
+        if self.batch_first is not False:
+            text += f", batch_first={self.batch_first}"
+        if self.dropout != 0:
+            text += f", dropout={self.dropout}"
+        if self.bidirectional is not False:
+            text += f", bidirectional={self.bidirectional}"
+        return text
+
+    # -- running ------------------------------------------------------------------------------------------------------
+
+    def forward(self, input: Tensor, hx: Any = None) -> Any:
+        if not isinstance(input, rushlight.Tensor):
+            raise NotImplementedError(f"{type(self).__name__}: got {type(input).__name__}; only padded Tensors are supported")
+        if input.dim() not in (2, 3):
+            raise ValueError(f"{type(self).__name__}: got an input of shape {tuple(input.shape)}; expected 2-D or 3-D")
+        single = input.dim() == 2
+        batch_dim = 0 if self.batch_first and not single else 1
+        if input.shape[-1] != self.input_size:
+            raise RuntimeError(
+                f"{type(self).__name__}: got an input of shape {tuple(input.shape)} whose last size is {input.shape[-1]}; "
+                f"expected input_size={self.input_size}"
+            )
+        if single:
+            input = input.unsqueeze(1)  # (L, 1, input_size)
+        elif self.batch_first:
+            input = input.transpose(0, 1)  # (L, N, input_size)
+        states = self._initial_states(input, hx, single)
+        output, finals = self._run(input, states)
+        if single:
+            output, finals = output.squeeze(1), [state.squeeze(1) for state in finals]
+        elif batch_dim == 0:
+            output = output.transpose(0, 1)
+        return output, (tuple(finals) if self.mode == "LSTM" else finals[0])
+
+    def _initial_states(self, input: Tensor, hx: Any, single: bool) -> list[Tensor]:
+        """[h] or, for an LSTM, [h, c], each (layers · directions, N, size)."""
+        count = self.num_layers * (2 if self.bidirectional else 1)
+        widths = [self._output_width()] + ([self.hidden_size] if self.mode == "LSTM" else [])
+        shapes = [(count, input.shape[1], width) for width in widths]
+        if hx is None:
+            return [rushlight.zeros(shape, dtype=input.dtype, device=input.device) for shape in shapes]
+        states = list(hx) if self.mode == "LSTM" else [hx]
+        if len(states) != len(shapes):
+            raise RuntimeError(f"{type(self).__name__}: got {len(states)} initial states; expected (h_0, c_0)")
+        states = [state.unsqueeze(1) if single and state.dim() == 2 else state for state in states]
+        for state, shape, name in zip(states, shapes, ("h_0", "c_0")):
+            if tuple(state.shape) != shape:
+                raise RuntimeError(
+                    f"{type(self).__name__}: got {name} of shape {tuple(state.shape)}; expected {shape} "
+                    f"(layers · directions, batch, size)"
+                )
+        return states
+
+    def _run(self, layer_input: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        directions = 2 if self.bidirectional else 1
+        finals: list[list[Tensor]] = [[] for _ in states]
+        for layer in range(self.num_layers):
+            outputs = []
+            for direction in range(directions):
+                place = layer * directions + direction
+                start = [state[place] for state in states]
+                output, last = self._run_direction(layer_input, start, self.all_weights[place], reverse=direction == 1)
+                outputs.append(output)
+                for collected, state in zip(finals, last):
+                    collected.append(state)
+            layer_input = outputs[0] if directions == 1 else rushlight.cat(outputs, -1)
+            if self.dropout and layer < self.num_layers - 1:
+                layer_input = F.dropout(layer_input, self.dropout, self.training)
+        return layer_input, [rushlight.stack(collected) for collected in finals]
+
+    def _run_direction(self, x: Tensor, state: Any, weights: Any, reverse: bool) -> tuple[Tensor, Any]:
+        """All time steps of one layer in one direction: outputs (L, N, size) and the last state."""
+        w_ih, w_hh = weights[:2]
+        b_ih, b_hh = weights[2:4] if self.bias else (None, None)
+        w_hr = weights[-1] if self.proj_size else None
+        gates = F.linear(x, w_ih, b_ih)  # (L, N, gates · hidden): one product for all steps
+        steps = range(x.shape[0])
+        outputs = []
+        for t in reversed(steps) if reverse else steps:
+            if self.mode == "LSTM":
+                state = lstm_step(gates[t], *state, w_hh, b_hh, w_hr)
+            elif self.mode == "GRU":
+                state = [gru_step(gates[t], *state, w_hh, b_hh)]
+            else:
+                state = [rnn_step(gates[t], *state, w_hh, b_hh, self.mode[4:].lower())]
+            outputs.append(state[0])
+        return rushlight.stack(outputs[::-1] if reverse else outputs), state
+
+
+class RNN(RNNBase):
+    """h = tanh(W x + b + W h + b), or relu, over a sequence (L, N, input_size); returns (outputs, h_n).
+
+    >>> import rushlight as torch
+    >>> y, h = torch.nn.RNN(10, 20, num_layers=2)(torch.ones(5, 3, 10))
+    >>> y.shape, h.shape
+    (torch.Size([5, 3, 20]), torch.Size([2, 3, 20]))
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        args, nonlinearity = (args[:3] + args[4:], args[3]) if len(args) > 3 else (args, kwargs.pop("nonlinearity", "tanh"))
+        if nonlinearity not in ("tanh", "relu"):
+            raise ValueError(f"RNN: got nonlinearity={nonlinearity!r}; expected 'tanh' or 'relu'")
+        if "proj_size" in kwargs:
+            raise ValueError("RNN: got proj_size; only LSTM has a projection")
+        self.nonlinearity = nonlinearity
+        super().__init__(f"RNN_{nonlinearity.upper()}", *args, **kwargs)
+
+
+class LSTM(RNNBase):
+    """Long short-term memory over a sequence (L, N, input_size); returns (outputs, (h_n, c_n)).
+
+    >>> import rushlight as torch
+    >>> y, (h, c) = torch.nn.LSTM(10, 20, batch_first=True)(torch.ones(3, 5, 10))
+    >>> y.shape
+    torch.Size([3, 5, 20])
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__("LSTM", *args, **kwargs)
+
+
+class GRU(RNNBase):
+    """Gated recurrent unit over a sequence (L, N, input_size); returns (outputs, h_n)."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if "proj_size" in kwargs:
+            raise ValueError("GRU: got proj_size; only LSTM has a projection")
+        super().__init__("GRU", *args, **kwargs)

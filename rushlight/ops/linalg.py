@@ -1,0 +1,87 @@
+"""Matrix products."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rushlight.ir.meta import Meta
+from rushlight.ir.op import declare
+from rushlight.ops.rules import broadcast_shapes, like
+from rushlight.ops.samples import values
+from rushlight.ops.tensor_code import T, conj
+
+
+def _matmul_infer(a: Meta, b: Meta) -> Meta:
+    if not a.ndim or not b.ndim:
+        raise RuntimeError(f"matmul: both arguments to matmul need to be at least 1D, but they are {a.ndim}D and {b.ndim}D. Fix: use * for scalars.")
+    inner_a, inner_b = a.shape[-1], b.shape[-2] if b.ndim > 1 else b.shape[0]
+    if inner_a != inner_b:
+        raise RuntimeError(mismatch("matmul", a, b))
+    if a.dtype is not b.dtype:
+        raise RuntimeError(dtype_mismatch("matmul", a, b))
+    batch = broadcast_shapes("matmul", a.shape[:-2], b.shape[:-2])
+    shape = (*batch, *(a.shape[-2:-1] if a.ndim > 1 else ()), *(b.shape[-1:] if b.ndim > 1 else ()))
+    return like(a, shape=shape)
+
+
+def mismatch(op: str, a: Meta, b: Meta) -> str:
+    """M1: the two shapes, the dimension that differs, and what to write."""
+    inner_a, inner_b = a.shape[-1], b.shape[-2] if b.ndim > 1 else b.shape[0]
+    rows = "x".join(map(str, a.shape))
+    columns = "x".join(map(str, b.shape))
+    return (
+        f"mat1 and mat2 shapes cannot be multiplied ({rows} and {columns}): {op} got {list(a.shape)} @ {list(b.shape)}; the last "
+        f"dimension of the first is {inner_a}, the matching dimension of the second is {inner_b}. Fix: make them equal; for a "
+        f"layer that receives this input write in_features={inner_a}, as in nn.Linear({inner_a}, {b.shape[-1]})."
+    )
+
+
+def dtype_mismatch(op: str, a: Meta, b: Meta) -> str:
+    """M17: two dtypes in one product."""
+    from rushlight.ops.reduce import dtype_name
+
+    return (
+        f"{op}: expected m1 and m2 to have the same dtype, but got: {dtype_name(a.dtype)} != {dtype_name(b.dtype)} ({a.dtype} and "
+        f"{b.dtype}). Fix: convert the {a.dtype} input with .to({b.dtype})" + (", or .float()." if b.dtype.name == "float32" else ".")
+    )
+
+
+def _matmul(a: np.ndarray, b: np.ndarray) -> Any:
+    if a.dtype == bool:
+        return np.matmul(a.astype(np.int64), b.astype(np.int64)) != 0
+    return np.matmul(a, b)
+
+
+def _t(x: Any) -> Any:
+    return conj(x.transpose(-2, -1))
+
+
+def _matmul_vjp(g: Any, out: Any, a: Any, b: Any, *, needs: tuple[bool, ...]) -> tuple:
+    wide_a = a.unsqueeze(0) if a.ndim == 1 else a
+    wide_b = b.unsqueeze(1) if b.ndim == 1 else b
+    if a.ndim == 1:
+        g = g.unsqueeze(-1 if b.ndim == 1 else -2)
+    if b.ndim == 1:
+        g = g.unsqueeze(-1)
+    if a.ndim == 1 and b.ndim == 1:
+        g = g.reshape(1, 1)
+    grad_a = grad_b = None
+    if needs[0]:
+        grad_a = T.matmul(g, _t(wide_b)).sum_to_size(wide_a.shape).reshape(a.shape)
+    if needs[1]:
+        grad_b = T.matmul(_t(wide_a), g).sum_to_size(wide_b.shape).reshape(b.shape)
+    return grad_a, grad_b
+
+
+matmul = declare(
+    "matmul(Tensor input, Tensor other)", infer=_matmul_infer, reference=_matmul, vjp=_matmul_vjp, grad_name="MmBackward0",
+    samples=lambda: [
+        ((values(2, 3), values(3, 4, seed=1)), {}), ((values(5, 2, 3), values(3, 4, seed=1)), {}),
+        ((values(2, 1, 2, 3), values(3, 3, 4, seed=1)), {}), ((values(3), values(3, 4)), {}), ((values(2, 3), values(3)), {}),
+        ((values(3), values(3, seed=1)), {}), ((values(5, 2, 3), values(3)), {}),
+    ],
+    doc="the matrix product, over leading batch dimensions",
+)  # fmt: skip
+

@@ -1,0 +1,26 @@
+"""`T`: the public functions, looked up when a gradient rule runs (rules are plain tensor code, written before it exists)."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+
+class _TensorCode:
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(importlib.import_module("rushlight.functional"), name)
+        setattr(self, name, found)
+        return found
+
+
+T: Any = _TensorCode()
+
+
+def conj(x: Any) -> Any:
+    """The conjugate of a complex tensor; real tensors and numbers as they are."""
+    return x.conj() if getattr(x, "is_complex", bool)() else x
+
+
+def real_like(g: Any, x: Any) -> Any:
+    """The part of a gradient that a real operand can take."""
+    return g.real if g.is_complex() and not x.is_complex() else g

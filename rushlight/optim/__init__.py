@@ -1,0 +1,45 @@
+"""Optimisers and learning-rate schedules: `torch.optim`'s names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rushlight.optim import lr_scheduler
+from rushlight.optim.adadelta import Adadelta
+from rushlight.optim.adagrad import Adagrad
+from rushlight.optim.adam import Adam, AdamW
+from rushlight.optim.adamax import Adamax
+from rushlight.optim.asgd import ASGD
+from rushlight.optim.lbfgs import LBFGS
+from rushlight.optim.nadam import NAdam
+from rushlight.optim.optimizer import Optimizer
+from rushlight.optim.radam import RAdam
+from rushlight.optim.rmsprop import RMSprop
+from rushlight.optim.rprop import Rprop
+from rushlight.optim.sgd import SGD
+
+__all__ = [
+    "ASGD",
+    "LBFGS",
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "NAdam",
+    "Optimizer",
+    "RAdam",
+    "RMSprop",
+    "Rprop",
+    "lr_scheduler",
+    "swa_utils",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "swa_utils":  # needs rushlight.nn, so it loads on first use
+        import importlib
+
+        return importlib.import_module("rushlight.optim.swa_utils")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

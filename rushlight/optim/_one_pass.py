@@ -1,0 +1,239 @@
+"""How the built-in optimisers step: the update of all groups and all parameters is recorded as one entry.
+
+An optimiser gives three short methods. `_row` lists the tensors of one parameter's state (making them the first time)
+and names the *variant* of its update; `_plan` gives, for one group and variant, the static flags and the numbers that
+change from step to step, computed in Python doubles; `_update` is the update itself as plain tensor code, traced
+once. Only the flags are part of the key: a new learning rate, step size or bias correction is a new input of the same
+program.
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
+
+import numpy as np
+
+import rushlight
+from rushlight.errors import explain_error
+from rushlight.lazy.macro import flush, record_as_one
+from rushlight.optim._checks import caller_depth
+from rushlight.optim.optimizer import Optimizer
+
+_PATIENCE = 10  # steps a parameter may go without a gradient before the user hears of it
+
+
+class OnePassOptimizer(Optimizer):
+    """An optimiser whose step is one recorded entry; see the module's text."""
+
+    def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
+        self._reset()
+        super().__init__(params, defaults)
+
+    def _reset(self) -> None:
+        self._numbers: dict[Any, float] = {}  # 0-d state tensor -> its value, so that a step never waits for it
+        self._idle: set[Any] | None = None  # parameters that have had no gradient yet; None before the first step
+        self._steps = 0
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._reset()
+        for values in self.state.values():
+            step = values.get("step") if isinstance(values, dict) else None
+            if step is not None and not isinstance(step, rushlight.Tensor):
+                values["step"] = rushlight.tensor(float(step), dtype=scalar_dtype())
+
+    # -- given by each optimiser -----------------------------------------------------------------------------------
+
+    def _row(self, group: dict[str, Any], param: Any) -> tuple[Hashable, list[Any]]:
+        """(variant, state tensors) of one parameter about to be updated."""
+        raise NotImplementedError
+
+    def _plan(self, group: dict[str, Any], variant: Any) -> tuple[Hashable, list[float]]:
+        """(static flags, numbers) for the parameters of one group that share a variant."""
+        raise NotImplementedError
+
+    @staticmethod
+    def _update(flags: Any, numbers: Sequence[Any], param: Any, grad: Any, *state: Any) -> None:
+        """Update one parameter and its state in place."""
+        raise NotImplementedError
+
+    # -- shared ----------------------------------------------------------------------------------------------------
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update every parameter that has a gradient; returns what `closure`, if given, returns."""
+        loss = None
+        if closure is not None:
+            with rushlight.enable_grad():
+                loss = closure()
+        with rushlight.no_grad():
+            try:
+                for layout, tensors, numbers in self._gather():
+                    apply = functools.partial(_apply, type(self)._update, layout)
+                    record_as_one((type(self)._update, layout), apply, tensors, numbers)
+            except BaseException:
+                self._numbers.clear()  # the counts here may be ahead of the tensors: read those again next time
+                raise
+        flush()
+        return loss
+
+    def _gather(self) -> Any:
+        """Yield (layout, tensors, numbers): once, or parameter by parameter if a group lists one twice."""
+        layout: list[Hashable] = []
+        tensors: list[Any] = []
+        numbers: list[float] = []
+        missing = []
+        for group in self.param_groups:
+            params = group["params"]
+            variants: dict[Hashable, list[list[Any]]] = {}
+            repeats = len(set(params)) != len(params)
+            for param in params:
+                grad = param.grad
+                if grad is None:
+                    missing.append(param)
+                    continue
+                if grad.is_sparse:
+                    raise self._sparse()
+                variant, row = self._row(group, param)
+                row = [param, grad, *row]
+                if repeats:
+                    shape, values = self._lay_out(group, variant, [row])
+                    yield (shape,), row, values
+                else:
+                    variants.setdefault(variant, []).append(row)
+            for variant, rows in variants.items():
+                shape, values = self._lay_out(group, variant, rows)
+                layout.append(shape)
+                numbers += values
+                for row in rows:
+                    tensors += row
+        if missing or self._idle:
+            self._notice(missing)
+        self._steps += 1
+        if tensors:
+            yield tuple(layout), tensors, numbers
+
+    def _lay_out(self, group: dict[str, Any], variant: Hashable, rows: list[list[Any]]) -> tuple[Hashable, list[float]]:
+        """What `_apply` needs to take the flat lists apart again, and the numbers of these rows."""
+        flags, numbers = self._plan(group, variant)
+        decay = group.get("weight_decay", 0)
+        how = ""
+        if decay != 0:
+            how = "decoupled" if group.get("decoupled_weight_decay") else "l2"
+            factor = 1 - float(group["lr"]) * float(decay) if how == "decoupled" else float(decay)
+            numbers = [factor, *numbers]
+        return (group["maximize"], how, flags, len(numbers), len(rows[0]), len(rows)), numbers
+
+    def _sparse(self) -> RuntimeError:
+        return RuntimeError(
+            explain_error(
+                f"{type(self).__name__}.step",
+                got="a sparse gradient",
+                expected="a dense one",
+                fix="make the embedding with sparse=False, or call grad.to_dense() first",
+            )
+        )
+
+    def _next_step(self, state: dict[str, Any]) -> float:
+        """The number of the step about to be taken; the recorded update adds 1 to the tensor."""
+        step = state["step"]
+        number = self._numbers[step] = self._value(step) + 1
+        return number
+
+    def _value(self, tensor: Any) -> float:
+        """The value of a 0-d state tensor, read from it only once."""
+        known = self._numbers.get(tensor)
+        return float(tensor) if known is None else known
+
+    def _will_hold(self, tensor: Any, value: float) -> None:
+        """Note that the recorded update stores `value` in a 0-d state tensor."""
+        if tensor.dtype in (rushlight.float32, rushlight.float64):
+            self._numbers[tensor] = rounded(tensor, value)
+        else:
+            self._numbers.pop(tensor, None)
+
+    def _notice(self, missing: list[Any]) -> None:
+        """Warn about parameters that never get a gradient: at once if none has one, else after some steps."""
+        missing = [param for param in missing if param.requires_grad]
+        if self._idle is None:
+            self._idle = set(missing)
+        self._idle &= set(missing)
+        total = sum(len(group["params"]) for group in self.param_groups)
+        if not self._idle or self._steps not in (0, _PATIENCE - 1) or (self._steps == 0 and len(missing) < total):
+            return
+        names = self._names(self._idle)
+        every = len(self._idle) == total
+        text = explain_error(
+            f"{type(self).__name__}.step",
+            got=f"no gradient for {'any' if every else len(self._idle)} of its {total} parameter(s)"
+            f" in {self._steps + 1} step(s): {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}",
+            expected="loss.backward() to reach them before step()",
+            fix="call backward(); check that the optimiser holds the parameters of the model that computed the loss"
+            " and that the forward pass uses them; parameters frozen on purpose take requires_grad_(False)",
+        )
+        self._idle = set()
+        warnings.warn(text, UserWarning, stacklevel=caller_depth())
+
+    def _names(self, params: set[Any]) -> list[str]:
+        found = []
+        for index, group in enumerate(self.param_groups):
+            labels = group.get("param_names")
+            for position, param in enumerate(group["params"]):
+                if param in params:
+                    label = labels[position] if labels else f"group {index} position {position}"
+                    found.append(f"{label} {tuple(param.shape)}")
+        return found
+
+
+def _apply(update: Callable, layout: tuple, tensors: list[Any], numbers: list[Any]) -> list[Any]:
+    """Run `update` for every parameter of the flat lists that `_gather` made."""
+    tensors_read = numbers_read = 0
+    for maximize, decay, flags, count, width, params in layout:
+        values = numbers[numbers_read : numbers_read + count]
+        numbers_read += count
+        for _ in range(params):
+            param, grad, *state = map(_real, tensors[tensors_read : tensors_read + width])
+            tensors_read += width
+            if maximize:
+                grad = -grad
+            if decay == "l2":
+                grad = grad.add(param, alpha=values[0])
+            elif decay == "decoupled":
+                param.mul_(values[0])
+            update(flags, values[1:] if decay else values, param, grad, *state)
+    return []
+
+
+def _real(tensor: Any) -> Any:
+    return rushlight.view_as_real(tensor) if tensor.is_complex() else tensor
+
+
+def scalar_dtype() -> Any:
+    """The dtype of step counts: float32 unless the default dtype is float64."""
+    return rushlight.float64 if rushlight.get_default_dtype() == rushlight.float64 else rushlight.float32
+
+
+def new_step() -> Any:
+    """The step count of a parameter that has not been updated yet."""
+    return rushlight.zeros((), dtype=scalar_dtype())
+
+
+def rounded(tensor: Any, value: float) -> float:
+    """`value` as a float32 tensor would hold it; unchanged for any other dtype."""
+    return float(np.float32(value)) if tensor.dtype == rushlight.float32 else value
+
+
+def toward(beta: float) -> tuple[bool, float]:
+    """How `follow_` forms beta·average + (1 − beta)·value: from the nearer end, as `lerp` does."""
+    return (True, 1 - beta) if 1 - beta < 0.5 else (False, 1 - (1 - beta))
+
+
+def follow_(average: Any, value: Any, near: bool, share: Any) -> None:
+    """Move a running average towards `value`, by `toward(beta)`."""
+    difference = value - average
+    if near:
+        average.add_(difference, alpha=share)
+    else:
+        average.copy_(value - difference * share)

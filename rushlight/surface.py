@@ -1,0 +1,30 @@
+"""Public names that live in outer rooms, and the AttributeError that suggests near ones."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+# name: (module, attribute)
+ELSEWHERE: dict[str, tuple[str, str]] = {
+    "save": ("rushlight.serialization", "save"),
+    "load": ("rushlight.serialization", "load"),
+    "Generator": ("rushlight.random", "Generator"),
+    "UntypedStorage": ("rushlight.storage", "UntypedStorage"),
+    "TypedStorage": ("rushlight.storage", "TypedStorage"),
+}
+
+
+def find(name: str) -> Any:
+    """The attribute of `rushlight` with this name, or an AttributeError naming near ones."""
+    if name in ELSEWHERE:
+        module, attribute = ELSEWHERE[name]
+        return getattr(importlib.import_module(module), attribute)
+    import difflib
+    import sys
+
+    package = sys.modules["rushlight"]
+    near = difflib.get_close_matches(name, [n for n in {*vars(package), *ELSEWHERE, *package._ROOMS} if not n.startswith("_")], 3, 0.7)
+    raise AttributeError(
+        f"module 'rushlight' has no attribute '{name}'" + (f". Did you mean: {', '.join(map(repr, near))}?" if near else "")
+    )

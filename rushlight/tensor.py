@@ -1,0 +1,618 @@
+"""`Tensor`: the handle that users hold. Methods come from the op table and `rushlight.functional`; what is here is state."""
+
+from __future__ import annotations
+
+import copy as _copy
+from collections.abc import Callable, Iterator
+from typing import Any
+from weakref import ref
+
+import numpy as np
+
+from rushlight import device as devices
+from rushlight import dtype as dtypes
+from rushlight.autograd.graph import grad_fn
+from rushlight.dtype import dtype as DType
+from rushlight.functional import FUNCTIONS, METHODS
+from rushlight.functional.creation import check_differentiable, wrap
+from rushlight.functional.fast import DUNDERS
+from rushlight.functional.indexing import get_item, set_item
+from rushlight.ir.meta import Size
+from rushlight.ir.op import TABLE
+from rushlight.lazy.record import Handle, base_of, enter, local, set_result_class
+from rushlight.lazy.step import realise
+from rushlight.lazy.views import record_view
+
+
+class RemovableHandle:
+    """Returned by `register_hook`: `remove()` takes the hook away."""
+
+    _next = [0]
+
+    def __init__(self, hooks: dict[int, Any]):
+        self.hooks = hooks
+        self.id = self._next[0]
+        self._next[0] += 1
+
+    def remove(self) -> None:
+        """Take the hook away; twice is fine."""
+        self.hooks.pop(self.id, None)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.remove()
+
+
+class Tensor(Handle):
+    """A multi-dimensional array of one dtype, with gradients.
+
+    >>> import rushlight as torch
+    >>> x = torch.tensor([2.0], requires_grad=True)
+    >>> (x ** 2).backward(); x.grad
+    tensor([4.])
+    """
+
+    _grad: Any = None
+    _hooked = False
+    _backward_hooks: dict | None = None
+    _accumulate_hooks: dict | None = None
+    _retains = False
+    __array_priority__ = 1000
+
+    def __new__(cls, *data: Any, device: Any = None) -> Any:
+        if len(data) == 1 and isinstance(data[0], Tensor):
+            return cls._make_subclass(cls, data[0].detach()) if cls is not Tensor else data[0].detach()
+        if len(data) == 1 and not isinstance(data[0], (int, Size)) and hasattr(data[0], "__len__"):
+            made = FUNCTIONS["tensor"](data[0], dtype=dtypes.get_default_dtype())
+        elif not data:
+            made = FUNCTIONS["empty"](0)
+        else:
+            made = FUNCTIONS["empty"](*data)
+        return made if cls is Tensor else cls._make_subclass(cls, made)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    @staticmethod
+    def _make_subclass(cls: type, data: Any, require_grad: bool = False, **_: Any) -> Any:
+        """A tensor of another class over the same memory."""
+        if data._trace is not None or data._base is not None:
+            realise(data)
+        made = object.__new__(cls)
+        made._trace, made._slot = None, -1
+        if data._base is None:
+            made._array, made._shared = data._array, data._shared
+            made._meta = data._meta.variant(requires_grad=require_grad, leaf=require_grad)
+            if data._views or type(data) is not Tensor:  # another handle stays: alias it properly
+                made._array, made._shared = None, None
+                _alias(made, data)
+        else:
+            _alias(made, data)
+        if require_grad:
+            check_differentiable(made._meta.dtype)
+            made._meta = made._meta.variant(requires_grad=True, leaf=True)
+        return made
+
+    def as_subclass(self, cls: type) -> Any:
+        """The same tensor as an instance of `cls`."""
+        return Tensor._make_subclass(cls, self, self.requires_grad)
+
+    # --- facts ----------------------------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> Size:
+        """The size of each dimension."""
+        return self._meta.shape
+
+    @property
+    def dtype(self) -> DType:
+        """The element type."""
+        return self._meta.dtype
+
+    @property
+    def device(self) -> devices.device:
+        """Where it lives."""
+        return self._meta.device
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return len(self._meta.shape)
+
+    layout = property(lambda self: "torch.strided")
+    is_cuda = is_sparse = is_quantized = is_mkldnn = is_mps = is_xpu = is_nested = property(lambda self: False)
+    is_cpu = property(lambda self: self._meta.device.type == "cpu")
+    is_meta = property(lambda self: self._meta.device.type == "meta")
+    itemsize = property(lambda self: self._meta.dtype.itemsize)
+    nbytes = property(lambda self: self._meta.numel * self._meta.dtype.itemsize)
+    names = property(lambda self: (None,) * self.ndim)
+    output_nr = property(lambda self: 0)
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or one dimension of it."""
+        if dim is None:
+            return self._meta.shape
+        from rushlight.ops.rules import wrap_dim
+
+        return self._meta.shape[wrap_dim(dim, self.ndim, "size")]
+
+    def dim(self) -> int:
+        """The number of dimensions."""
+        return len(self._meta.shape)
+
+    ndimension = dim
+
+    def numel(self) -> int:
+        """The number of elements."""
+        return self._meta.numel
+
+    nelement = numel
+
+    def element_size(self) -> int:
+        """Bytes of one element."""
+        return self._meta.dtype.itemsize
+
+    def stride(self, dim: int | None = None) -> Any:
+        """Steps between neighbours of each dimension, in elements."""
+        return self._meta.stride if dim is None else self._meta.stride[dim]
+
+    def storage_offset(self) -> int:
+        """Where in its storage it starts, in elements."""
+        return self._meta.offset
+
+    def is_contiguous(self, memory_format: Any = None) -> bool:
+        """Whether the elements lie in rows, one after the other."""
+        if memory_format is not None and "channels_last" in str(memory_format):
+            order = (0, 2, 3, 1) if self.ndim == 4 else (0, 2, 3, 4, 1)
+            return bool(self.ndim == len(order) and self.permute(order).is_contiguous())  # type: ignore[attr-defined]
+        return self._meta.contiguous
+
+    def is_floating_point(self) -> bool:
+        """Whether the dtype is a floating one."""
+        return self._meta.dtype.is_floating_point
+
+    def is_complex(self) -> bool:
+        """Whether the dtype is complex."""
+        return self._meta.dtype.is_complex
+
+    def is_signed(self) -> bool:
+        """Whether the dtype has negative values."""
+        return self._meta.dtype.is_signed
+
+    def is_pinned(self, device: Any = None) -> bool:
+        """Whether the memory is page-locked; never here."""
+        return False
+
+    def is_inference(self) -> bool:
+        """Whether made in inference mode; such tensors are ordinary ones here."""
+        return False
+
+    def is_conj(self) -> bool:
+        """Whether conjugation is pending; it is always carried out."""
+        return False
+
+    is_neg = is_conj
+
+    def resolve_conj(self) -> Tensor:
+        """The tensor itself: conjugation is always carried out."""
+        return self
+
+    resolve_neg = resolve_conj
+
+    def get_device(self) -> int:
+        """-1: the CPU."""
+        return -1
+
+    def __len__(self) -> int:
+        if not self._meta.shape:
+            raise TypeError("len() of a 0-d tensor")
+        return self._meta.shape[0]
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    # --- values ---------------------------------------------------------------------------------------------------
+
+    def item(self) -> Any:
+        """The value of a tensor with one element, as a Python number."""
+        if self._meta.numel != 1:
+            raise RuntimeError(
+                f"a Tensor with {self._meta.numel} elements cannot be converted to Scalar; item() got shape {list(self.shape)}. "
+                "Fix: reduce it first (.mean(), .sum()), index one element, or use .tolist()."
+            )
+        return self._compute_array().item()
+
+    def tolist(self) -> Any:
+        """Nested lists of Python numbers."""
+        return self._compute_array().tolist()
+
+    def _compute_array(self) -> np.ndarray:
+        """The values as NumPy computes with them (bfloat16 as float32); for reading only."""
+        from rushlight.backend.numpy.half import from_bfloat16
+
+        array = realise(self)
+        return from_bfloat16(array) if self._meta.dtype is dtypes.bfloat16 else array
+
+    def numpy(self, *, force: bool = False) -> np.ndarray:
+        """The values as an array that shares this tensor's memory.
+
+        >>> import rushlight as torch
+        >>> t = torch.zeros(2); a = t.numpy(); t.add_(3); a
+        tensor([3., 3.])
+        array([3., 3.], dtype=float32)
+        """
+        if self._meta.requires_grad and not force:
+            raise RuntimeError(
+                "Can't call numpy() on Tensor that requires grad. Fix: use tensor.detach().numpy() instead."
+            )
+        if self._meta.dtype is dtypes.bfloat16:
+            raise TypeError("Got unsupported ScalarType BFloat16: NumPy has no such type. Fix: .float().numpy(), or .view(torch.int16).numpy() for the bits.")
+        realise(self)
+        base = base_of(self)
+        shared = base._shared
+        if shared is None or (shared is not True and shared() is None):
+            window = np.asarray(memoryview(base._array))  # a new owner: it lives exactly as long as somebody uses it
+            base._shared = ref(window)
+        else:
+            window = base._array if shared is True else shared()
+        if self._base is None:
+            return window
+        for op, static in self._chain:
+            window = op.reference(window, **dict(zip(op.statics, static, strict=True)))
+        return window
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        array = self.numpy()
+        return array if dtype is None else array.astype(dtype, copy=False)
+
+    def __array_wrap__(self, array: np.ndarray, context: Any = None, return_scalar: bool = False) -> Any:
+        return FUNCTIONS["tensor"](array) if array.dtype == bool else wrap(np.ascontiguousarray(array))
+
+    def _one(self, kind: str) -> Any:
+        if self._meta.numel != 1:
+            if kind == "bool":
+                raise RuntimeError(
+                    f"Boolean value of Tensor with {'no values' if not self._meta.numel else 'more than one value'} is ambiguous: "
+                    f"got shape {list(self.shape)}. Fix: write .any() or .all(), or compare shapes with .numel()."
+                )
+            raise (RuntimeError if kind != "index" else TypeError)(
+                f"a Tensor with {self._meta.numel} elements cannot be converted to Scalar; {kind}() got shape {list(self.shape)}."
+                if kind != "index" else "only integer tensors of a single element can be converted to an index"
+            )
+        return self._compute_array().reshape(()).item()
+
+    def __bool__(self) -> bool:
+        return bool(self._one("bool"))
+
+    def __int__(self) -> int:
+        return int(self._one("int"))
+
+    def __float__(self) -> float:
+        return float(self._one("float"))
+
+    def __complex__(self) -> complex:
+        return complex(self._one("complex"))
+
+    def __index__(self) -> int:
+        if self._meta.dtype.category > dtypes.INTEGER:
+            raise TypeError("only integer tensors of a single element can be converted to an index")
+        return int(self._one("index"))
+
+    def __contains__(self, item: Any) -> bool:
+        return bool((self == item).any().item())
+
+    def __iter__(self) -> Iterator[Any]:
+        if not self._meta.shape:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter(self.unbind(0))  # type: ignore[attr-defined]
+
+    def __getitem__(self, index: Any) -> Any:
+        return get_item(self, index)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        set_item(self, index, value)
+
+    def __repr__(self, *, tensor_contents: Any = None) -> str:
+        from rushlight.functional.show import tensor_repr
+
+        return tensor_repr(self)
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        if not self._meta.shape and self._meta.device.type != "meta":
+            return self.item().__format__(spec)
+        return object.__format__(self, spec)
+
+    # --- autograd -------------------------------------------------------------------------------------------------
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients with respect to it are recorded."""
+        return self._meta.requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Any:
+        """Turn recording of gradients on or off, in place; for leaves."""
+        meta = self._meta
+        if requires_grad == meta.requires_grad:
+            return self
+        if requires_grad:
+            check_differentiable(meta.dtype)
+        elif not meta.leaf:
+            raise RuntimeError("you can only change requires_grad flags of leaf variables. Fix: use .detach() to get a tensor without history.")
+        self._set_meta(meta.variant(requires_grad=requires_grad, leaf=requires_grad))
+        return self
+
+    def _set_meta(self, meta: Any) -> None:
+        """Change the autograd facts: a pending value is marked, a realised one enters anew."""
+        if self._trace is not None and self._trace is local.trace:
+            mark_leaf(self, meta)
+        else:
+            if self._base is not None:
+                enter(local.trace, self)
+                mark_leaf(self, meta)
+            else:
+                self._trace = None
+                self._history = None
+        self._meta = meta
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether gradients accumulate in its `.grad` (or it requires none)."""
+        return self._meta.leaf or not self._meta.requires_grad
+
+    @property
+    def grad_fn(self) -> Any:
+        """The node of the backward graph that made it; None for leaves."""
+        return grad_fn(self)
+
+    @property
+    def grad(self) -> Any:
+        """The accumulated gradient; None before the first `backward()`."""
+        if self._grad is None and self._meta.requires_grad and not self._meta.leaf and not self._retains:
+            import warnings
+
+            warnings.warn(
+                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be "
+                "populated during backward(). Fix: call .retain_grad() on it before backward(), or read the leaf's .grad.",
+                UserWarning, stacklevel=2,
+            )  # fmt: skip
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        if value is not None:
+            if not isinstance(value, Tensor):
+                raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}")
+            if value.shape != self.shape:
+                raise RuntimeError(f"assigned grad has data of a different size: got {list(value.shape)}; expected {list(self.shape)}.")
+            if value.dtype is not self.dtype:
+                raise RuntimeError(f"assigned grad has data of a different type: got {value.dtype}; expected {self.dtype}.")
+            if value is self:
+                raise RuntimeError("can't assign Variable as its own grad")
+        self._grad = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
+
+    def backward(self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None) -> None:
+        """Accumulate the gradient of this tensor into the leaves' `.grad`."""
+        from rushlight.autograd.backward import backward
+
+        backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+
+    def detach(self) -> Tensor:
+        """The same memory without a gradient history."""
+        return record_view(TABLE["detach"], self, ())
+
+    def detach_(self) -> Tensor:
+        """Forget the gradient history, in place."""
+        if self._base is not None:
+            raise RuntimeError("Can't detach views in-place. Fix: use detach() instead.")
+        if self._meta.requires_grad:
+            self._set_meta(self._meta.variant(requires_grad=False, leaf=False))
+        return self
+
+    @property
+    def data(self) -> Tensor:
+        """The same memory without a gradient history; writes to it are not counted as versions."""
+        return record_view(TABLE["data"], self, ())
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        self.set_data(value)
+
+    def set_data(self, value: Tensor) -> None:
+        """Stand for another tensor's memory from now on."""
+        if not isinstance(value, Tensor):
+            raise TypeError(f"data: got {type(value).__name__}; expected a tensor.")
+        realise(self) if self._trace is not None else None
+        meta = value._meta.variant(requires_grad=self._meta.requires_grad, leaf=self._meta.leaf)
+        self._trace, self._history, self._views = None, None, None
+        self._array, self._base, self._chain, self._shared = None, None, (), None
+        _alias(self, value)
+        self._meta = meta
+
+    @property
+    def _version_counter(self) -> int:
+        return (base_of(self))._version
+
+    def retain_grad(self) -> None:
+        """Keep the gradient of a tensor that is not a leaf."""
+        if not self._meta.requires_grad:
+            raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+        if self._meta.leaf or self._retains:
+            return
+        self._retains = True
+        me = ref(self)
+
+        def keep(grad: Any) -> None:
+            alive = me()
+            if alive is not None:
+                alive._grad = grad if alive._grad is None else alive._grad + grad
+
+        self.register_hook(keep)
+
+    retains_grad = property(lambda self: self._retains)
+
+    def register_hook(self, hook: Callable[[Any], Any]) -> RemovableHandle:
+        """Call `hook(grad)` when this tensor's gradient is computed; it may return another gradient."""
+        if not self._meta.requires_grad:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        if self._meta.leaf:
+            self._hooked = True
+            if self._backward_hooks is None:
+                self._backward_hooks = {}
+            hooks = self._backward_hooks
+        else:
+            if self._trace is not local.trace and self._history is not None:
+                trace, slot = self._history
+            else:
+                if self._trace is not local.trace:
+                    enter(local.trace, self)
+                trace, slot = self._trace, self._slot
+            local.trace.general = trace.general = True
+            hooks = trace.hooks.setdefault(slot, {})
+        handle = RemovableHandle(hooks)
+        hooks[handle.id] = hook
+        return handle
+
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Any], None]) -> RemovableHandle:
+        """Call `hook(tensor)` after a gradient was accumulated into a leaf."""
+        if not self.is_leaf:
+            raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+        self._hooked = True
+        if self._accumulate_hooks is None:
+            self._accumulate_hooks = {}
+        handle = RemovableHandle(self._accumulate_hooks)
+        self._accumulate_hooks[handle.id] = hook
+        return handle
+
+    # --- copies ---------------------------------------------------------------------------------------------------
+
+    def __deepcopy__(self, memo: dict) -> Any:
+        if not self.is_leaf:
+            raise RuntimeError(
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment. "
+                "Fix: deepcopy(tensor.detach())."
+            )
+        if id(self) in memo:
+            return memo[id(self)]
+        array = np.array(realise(self), order="K")
+        made = wrap(array, self._meta.dtype)
+        if type(self) is not Tensor:
+            made = Tensor._make_subclass(type(self), made, self._meta.requires_grad)
+        elif self._meta.requires_grad:
+            made._meta = made._meta.variant(requires_grad=True, leaf=True)
+        memo[id(self)] = made
+        if self._grad is not None:
+            made._grad = _copy.deepcopy(self._grad, memo)
+        for name, value in self.__dict__.items():
+            if not name.startswith("_"):
+                made.__dict__[name] = _copy.deepcopy(value, memo)
+        return made
+
+    def __copy__(self) -> Any:
+        return Tensor._make_subclass(type(self), self.detach(), self._meta.requires_grad)
+
+    def __reduce_ex__(self, protocol: Any) -> tuple:
+        if not self.is_leaf:
+            raise RuntimeError("only graph leaves can be pickled. Fix: pickle tensor.detach().")
+        array = np.array(realise(self), order="K")
+        return (_unpickle, (type(self), array, self._meta.dtype.name, self._meta.requires_grad, self._grad))
+
+    def share_memory_(self) -> Tensor:
+        """Accepted; the memory stays with this process, and forked workers see a copy of it."""
+        return self
+
+    def is_shared(self) -> bool:
+        """Whether the memory is shared between processes; never here."""
+        return False
+
+    def is_set_to(self, tensor: Tensor) -> bool:
+        """Whether both are the same window of the same memory."""
+        return (base_of(self)) is (base_of(tensor)) and self._meta == tensor._meta
+
+    def data_ptr(self) -> int:
+        """The address of the first element."""
+        return realise(self).ctypes.data if self._meta.numel else 0
+
+    def untyped_storage(self) -> Any:
+        """The memory behind it and its other views."""
+        from rushlight.storage import UntypedStorage
+
+        return UntypedStorage(self)
+
+    def storage(self) -> Any:
+        """As `untyped_storage`, counted in elements."""
+        from rushlight.storage import TypedStorage
+
+        return TypedStorage(self)
+
+
+def mark_leaf(handle: Any, meta: Any) -> None:
+    """Append the entry that makes a pending value a leaf (or no longer one)."""
+    from rushlight.lazy.trie import MARK_LEAF, Entry
+
+    trace = local.trace
+    key = (MARK_LEAF, handle._slot, (meta.requires_grad, meta.leaf))
+    node = trace.node.next.get(key)
+    if node is None:
+        storage = (trace.storage_of(handle._slot),)
+        node = trace.node.next[key] = Entry(trace.node, key, MARK_LEAF, (handle._slot,), (), (meta,), storage=storage)
+    trace.node = node
+    trace.handles.append(ref(handle))
+    handle._slot = node.slot
+
+
+def _alias(made: Any, source: Any) -> None:
+    """Let `made` be a view of all of `source`."""
+    base = base_of(source)
+    made._base, made._chain = base, source._chain + ((TABLE["detach"], ()),)
+    made._meta = source._meta.variant(requires_grad=False, leaf=False)
+    made._trace = None
+    if base._views is None:
+        base._views = []
+    base._views.append(ref(made))
+
+
+def _unpickle(cls: type, array: np.ndarray, dtype: str, requires_grad: bool, grad: Any) -> Any:
+    made = wrap(array, dtypes.BY_NAME[dtype])
+    if cls is not Tensor:
+        made = Tensor._make_subclass(cls, made, requires_grad)
+    elif requires_grad:
+        made._meta = made._meta.variant(requires_grad=True, leaf=True)
+    made._grad = grad
+    return made
+
+
+def _attach() -> None:
+    """Methods from the registry, operators, and an AttributeError that suggests names."""
+    for name, function in METHODS.items():
+        if name not in Tensor.__dict__:
+            setattr(Tensor, name, function)
+    for name, function in DUNDERS.items():
+        setattr(Tensor, name, function)
+
+
+def _getattr(self: Any, name: str) -> Any:
+    from difflib import get_close_matches
+
+    if name.startswith("__"):
+        raise AttributeError(name)
+    near = get_close_matches(name, [n for n in dir(type(self)) if not n.startswith("_")], 3, 0.7)
+    raise AttributeError(
+        f"'{type(self).__name__}' object has no attribute '{name}'" + (f". Did you mean: {', '.join(map(repr, near))}?" if near else "")
+    )
+
+
+set_result_class(Tensor)
+_attach()
+Tensor.__getattr__ = _getattr  # type: ignore[attr-defined]

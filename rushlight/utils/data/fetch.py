@@ -1,0 +1,75 @@
+"""Read one batch: indices in, collated batch out. The same code runs in the main process and in workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import islice
+from typing import Any
+
+from rushlight.utils.data.collate import UnequalSamples, default_collate
+from rushlight.utils.data.dataset import read_each, read_samples, whole_batch_reader
+
+Fetch = Callable[[Any], Any]
+
+
+def make_fetch(dataset: Any, *, iterable: bool, batched: bool, collate_fn: Callable, drop_last: bool) -> Fetch:
+    """The function that turns what the index sampler yields into a batch; it raises StopIteration at a stream's end."""
+    if iterable:
+        return _stream_fetch(iter(dataset), batched, collate_fn, drop_last)
+    if not batched:
+        return lambda index: collate_fn(read_each(dataset, [index])[0])
+    return _batch_fetch(dataset, collate_fn)
+
+
+def _batch_fetch(dataset: Any, collate_fn: Callable) -> Fetch:
+    whole = whole_batch_reader(dataset) if collate_fn is default_collate else None
+
+    def fetch(indices: list[Any]) -> Any:
+        # A sampler of one's own may yield anything; only lists of plain ints go the quick way.
+        if whole is not None and type(indices) is list and indices and type(indices[0]) is int:
+            batch = whole(indices)
+            if batch is not None:
+                return batch
+        samples = read_samples(dataset, indices)
+        try:
+            return collate_fn(samples)
+        except UnequalSamples as error:
+            # Told apart here because only here the dataset's own indices are known.
+            message = error.describe(indices[0], indices[error.position], _transform_of(dataset))
+            raise RuntimeError(message) from None
+        except Exception as error:
+            error.add_note(f"while collating the samples at indices {shorten(indices)}")
+            raise
+
+    return fetch
+
+
+def _stream_fetch(stream: Any, batched: bool, collate_fn: Callable, drop_last: bool) -> Fetch:
+    if not batched:
+        return lambda _: collate_fn(next(stream))
+
+    def fetch(slots: list[Any]) -> Any:
+        samples = list(islice(stream, len(slots)))
+        if not samples or (drop_last and len(samples) < len(slots)):
+            raise StopIteration
+        return collate_fn(samples)
+
+    return fetch
+
+
+def _transform_of(dataset: Any) -> Any:
+    """The transform of the dataset, or of the one that it wraps."""
+    while dataset is not None:
+        for name in ("transform", "transforms"):
+            transform = getattr(dataset, name, None)
+            if transform is not None:
+                return transform
+        dataset = getattr(dataset, "dataset", None)
+    return None
+
+
+def shorten(indices: Any) -> str:
+    """Indices for a message, cut after eight."""
+    if not isinstance(indices, list) or len(indices) <= 8:
+        return str(indices)
+    return f"[{', '.join(map(str, indices[:8]))}, ... {len(indices)} in all]"
