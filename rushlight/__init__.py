@@ -6,7 +6,9 @@ import importlib
 import math as _math
 from typing import Any
 
+from rushlight import compile as _passes  # noqa: F401  loaded now: loading it later would hide the function below
 from rushlight import dtype as _dtypes
+from rushlight import settings as _settings
 from rushlight.autograd.modes import (
     enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled,
 )  # fmt: skip
@@ -21,16 +23,17 @@ __version__ = "0.1.0"
 
 globals().update(_FUNCTIONS)
 globals().update(_dtypes.ALIASES)
-# These two names are modules of this package and classes of PyTorch's API: the classes win.
+# These names are modules of this package and classes or functions of PyTorch's API, which win.
 dtype = _dtypes.dtype
 device = _device
+compile = _settings.compile
 finfo, iinfo = _dtypes.finfo, _dtypes.iinfo
 get_default_dtype, set_default_dtype = _dtypes.get_default_dtype, _dtypes.set_default_dtype
 e, pi, inf, nan, newaxis = _math.e, _math.pi, _math.inf, _math.nan, None
 strided = "torch.strided"
 
 # Outer rooms load on first use: `import rushlight` must stay quick.
-_ROOMS = ("autograd", "nn", "optim", "utils", "vision", "serialization", "compat", "random", "storage")
+_ROOMS = ("autograd", "backends", "cuda", "nn", "optim", "utils", "vision", "serialization", "compat", "random", "storage", "version")
 
 
 def __getattr__(name: str) -> Any:

@@ -12,6 +12,22 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "Generator": ("rushlight.random", "Generator"),
     "UntypedStorage": ("rushlight.storage", "UntypedStorage"),
     "TypedStorage": ("rushlight.storage", "TypedStorage"),
+    **{
+        name: ("rushlight.settings", name)
+        for name in (
+            "are_deterministic_algorithms_enabled",
+            "get_default_device",
+            "get_float32_matmul_precision",
+            "get_num_interop_threads",
+            "get_num_threads",
+            "is_deterministic_algorithms_warn_only_enabled",
+            "set_default_device",
+            "set_float32_matmul_precision",
+            "set_num_interop_threads",
+            "set_num_threads",
+            "use_deterministic_algorithms",
+        )
+    },
 }
 
 

@@ -21,7 +21,7 @@ from rushlight.ir.meta import Size
 from rushlight.ir.op import TABLE
 from rushlight.lazy.record import Handle, base_of, enter, local, set_result_class
 from rushlight.lazy.step import realise
-from rushlight.lazy.views import record_view
+from rushlight.lazy.views import mark_leaf, record_view
 
 
 class RemovableHandle:
@@ -83,11 +83,7 @@ class Tensor(Handle):
         made = object.__new__(cls)
         made._trace, made._slot = None, -1
         if data._base is None:
-            made._array, made._shared = data._array, data._shared
-            made._meta = data._meta.variant(requires_grad=require_grad, leaf=require_grad)
-            if data._views or type(data) is not Tensor:  # another handle stays: alias it properly
-                made._array, made._shared = None, None
-                _alias(made, data)
+            _take_over(made, data)
         else:
             _alias(made, data)
         if require_grad:
@@ -353,13 +349,8 @@ class Tensor(Handle):
         """Change the autograd facts: a pending value is marked, a realised one enters anew."""
         if self._trace is not None and self._trace is local.trace:
             mark_leaf(self, meta)
-        else:
-            if self._base is not None:
-                enter(local.trace, self)
-                mark_leaf(self, meta)
-            else:
-                self._trace = None
-                self._history = None
+        elif self._base is None:
+            self._trace, self._history = None, None
         self._meta = meta
 
     @property
@@ -557,21 +548,6 @@ class Tensor(Handle):
         return TypedStorage(self)
 
 
-def mark_leaf(handle: Any, meta: Any) -> None:
-    """Append the entry that makes a pending value a leaf (or no longer one)."""
-    from rushlight.lazy.trie import MARK_LEAF, Entry
-
-    trace = local.trace
-    key = (MARK_LEAF, handle._slot, (meta.requires_grad, meta.leaf))
-    node = trace.node.next.get(key)
-    if node is None:
-        storage = (trace.storage_of(handle._slot),)
-        node = trace.node.next[key] = Entry(trace.node, key, MARK_LEAF, (handle._slot,), (), (meta,), storage=storage)
-    trace.node = node
-    trace.handles.append(ref(handle))
-    handle._slot = node.slot
-
-
 def _alias(made: Any, source: Any) -> None:
     """Let `made` be a view of all of `source`."""
     base = base_of(source)
@@ -581,6 +557,20 @@ def _alias(made: Any, source: Any) -> None:
     if base._views is None:
         base._views = []
     base._views.append(ref(made))
+
+
+def _take_over(made: Any, source: Any) -> None:
+    """Let `made` own the memory of `source`, which becomes a view of it: parameters must be bases, they are read each step."""
+    made._array, made._shared, made._version = source._array, source._shared, source._version
+    made._meta = source._meta.variant(requires_grad=False, leaf=False)
+    detach = ((TABLE["detach"], ()),)
+    made._views = [*(source._views or ()), ref(source)]
+    for weak in made._views:
+        view = weak()
+        if view is not None:
+            view._base, view._chain, view._trace = made, detach + view._chain, None
+    source._array, source._shared, source._views, source._history = None, None, None, None
+    source._meta = source._meta.variant(requires_grad=False, leaf=False)
 
 
 def _unpickle(cls: type, array: np.ndarray, dtype: str, requires_grad: bool, grad: Any) -> Any:

@@ -10,7 +10,7 @@ from rushlight.errors import explain_error, show_line, user_line
 from rushlight.functional import FUNCTIONS
 from rushlight.ir.op import TABLE
 from rushlight.lazy.macro import Expansion, Outside, stand_in, trace_macro
-from rushlight.lazy.record import Handle, Trace, emit, enter, local, set_grad_mode
+from rushlight.lazy.record import Handle, Trace, emit, enter, local, switch_grad_mode
 from rushlight.lazy.trie import LEAF, MACRO, Entry
 from rushlight.lazy.views import record_inplace
 
@@ -180,8 +180,7 @@ def accumulate(leaf: Any, grad: Any) -> None:
 def _walk(roots: Any, grads: Any, retain: bool, create_graph: bool, deliver: Any, captures: Any) -> None:
     trace = local.trace
     mode = local.grad_mode
-    updating, trace.updating = trace.updating, False
-    set_grad_mode(create_graph)
+    switch_grad_mode(create_graph)
     try:
         walk = Backward(deliver, captures)
         for root, grad in zip(roots, grads, strict=True):
@@ -193,8 +192,7 @@ def _walk(roots: Any, grads: Any, retain: bool, create_graph: bool, deliver: Any
         if not retain:
             walk.free(user_line())
     finally:
-        set_grad_mode(mode)
-        trace.updating = updating
+        switch_grad_mode(mode)
 
 
 def _backward_in_steps(roots: Any, grads: Any, retain: bool, create_graph: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rushlight.errors import explain_error
-from rushlight.lazy.record import Handle, enter, local, set_grad_mode
+from rushlight.lazy.record import Handle, enter, local, switch_grad_mode
 from rushlight.lazy.trie import FUNCTION, Entry
 
 
@@ -100,7 +100,7 @@ class Function:
         inputs = [a for a in args if isinstance(a, Handle)]
         ctx.needs_input_grad = tuple(isinstance(a, Handle) and a._meta.requires_grad for a in args)
         mode = local.grad_mode
-        set_grad_mode(False)
+        switch_grad_mode(False)
         try:
             if "setup_context" in cls.__dict__ or any("setup_context" in c.__dict__ for c in cls.__mro__[:-1] if c is not Function):
                 outputs = cls.forward(*args, **kwargs)
@@ -108,7 +108,7 @@ class Function:
             else:
                 outputs = cls.forward(ctx, *args, **kwargs)
         finally:
-            _restore(mode)
+            switch_grad_mode(mode)
         if not mode or not any(t._meta.requires_grad for t in inputs):
             return outputs
         several = isinstance(outputs, (tuple, list))
@@ -116,12 +116,6 @@ class Function:
         _connect(ctx, inputs, [v for v in values if isinstance(v, Handle)])
         values = [ctx._replaced.get(id(v), v) for v in values]
         return tuple(values) if several else values[0]
-
-
-def _restore(mode: bool) -> None:
-    updating, local.trace.updating = local.trace.updating, False
-    set_grad_mode(mode)
-    local.trace.updating = updating
 
 
 def _connect(ctx: Any, inputs: list[Any], outputs: list[Any]) -> None:

@@ -37,8 +37,8 @@ def _key_items(entry: Entry) -> tuple:
     return tuple(item for item in items if item.__class__ is type)
 
 
-def _add(graph: Graph, entry: Entry, slots: dict[int, int], numbers: Sequence[int]) -> None:
-    """Add one entry's nodes; `slots` and `numbers` say which value each of its inputs is."""
+def _add(graph: Graph, entry: Entry, slots: dict[int, int], numbers: Sequence[int], owner: Entry | None = None) -> None:
+    """Add one entry's nodes; `slots` and `numbers` say which value each of its inputs is, `owner` which macro it is part of."""
 
     def value_of(item: Any) -> Any:
         if item.__class__ is tuple:
@@ -48,7 +48,7 @@ def _add(graph: Graph, entry: Entry, slots: dict[int, int], numbers: Sequence[in
     if entry.op is STATE:
         return
     if entry.op is MACRO:
-        _expand(graph, entry, [value_of(item) for item in entry.expansion.inputs], slots)
+        _expand(graph, entry, [value_of(item) for item in entry.expansion.inputs], slots, owner or entry)
         return
     if entry.op in (MARK_LEAF, FUNCTION):
         for offset, item in enumerate(entry.inputs[: len(entry.metas)]):
@@ -56,12 +56,12 @@ def _add(graph: Graph, entry: Entry, slots: dict[int, int], numbers: Sequence[in
         return
     outputs = tuple(graph.value(meta) for meta in entry.metas)
     op = entry.op.functional or entry.op
-    graph.nodes.append(Node(op, tuple(value_of(i) for i in entry.inputs), entry.statics(), outputs, entry))
+    graph.nodes.append(Node(op, tuple(value_of(i) for i in entry.inputs), entry.statics(), outputs, owner or entry))
     for offset, value in enumerate(outputs):
         slots[entry.slot + offset] = value
 
 
-def _expand(graph: Graph, macro: Entry, inputs: Sequence[int], slots: dict[int, int]) -> None:
+def _expand(graph: Graph, macro: Entry, inputs: Sequence[int], slots: dict[int, int], owner: Entry) -> None:
     """Put a macro's recorded entries in its place."""
     expansion = macro.expansion
     inner: dict[int, int] = {}
@@ -75,6 +75,6 @@ def _expand(graph: Graph, macro: Entry, inputs: Sequence[int], slots: dict[int, 
         if entry.op is LEAF:
             inner[entry.slot] = next(leaves)
         else:
-            _add(graph, entry, inner, constants)
+            _add(graph, entry, inner, constants, owner)
     for offset, slot in enumerate(expansion.outputs):
         slots[macro.slot + offset] = inner[slot]

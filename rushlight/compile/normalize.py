@@ -17,6 +17,11 @@ def casts(graph: Graph) -> Graph:
     def converted(value: Any, dtype: Any, entry: Any) -> Any:
         if value is None or graph.metas[value].dtype is dtype and not graph.metas[value].weak:
             return value
+        if value in graph.constants:
+            if (value, dtype) not in done:
+                done[value, dtype] = out = graph.value(graph.metas[value].variant(dtype=dtype, weak=False))
+                graph.constants[out] = graph.constants[value]
+            return done[value, dtype]
         if (value, dtype) not in done:
             done[value, dtype] = out = graph.value(graph.metas[value].variant(dtype=dtype, weak=False))
             nodes.append(Node(cast, (value,), {"dtype": dtype}, (out,), entry))
@@ -46,7 +51,7 @@ def cse(graph: Graph) -> Graph:
     seen: dict[Any, tuple[int, ...]] = {}
     constants: dict[Any, int] = {}
     for value, number in graph.constants.items():
-        same[value] = constants.setdefault((number.__class__, repr(number)), value)
+        same[value] = constants.setdefault((graph.metas[value], number.__class__, repr(number)), value)
     nodes = []
     for node in graph.nodes:
         node.inputs = tuple(

@@ -116,6 +116,7 @@ def _build() -> dict[str, Callable[..., Any]]:
         found[f"__{dunder}__"] = operator(TABLE[name])
         found[f"__r{dunder}__"] = _reflected(TABLE[name])
         found[f"__i{dunder}__"] = _inplace(TABLE[name + "_"])
+    found["__matmul__"], found["__rmatmul__"] = operator(TABLE["matmul"]), _reflected(TABLE["matmul"])
     for dunder in ("eq", "ne", "lt", "le", "gt", "ge"):
         found[f"__{dunder}__"] = _comparison(TABLE[dunder])
     for dunder, name in {"neg": "neg", "pos": "positive", "abs": "abs", "invert": "bitwise_not"}.items():

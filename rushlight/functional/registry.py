@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import operator
+import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from rushlight.ir.op import REQUIRED, TABLE, Op, Param
+from rushlight.ir.op import REQUIRED, SLOT_KINDS, TABLE, Op, Param
 from rushlight.lazy.record import record
 from rushlight.lazy.views import record_inplace, record_view
 
@@ -70,7 +71,39 @@ def _signature(params: tuple[Param, ...], out: bool) -> str:
 
 
 def function_of(op: Op) -> Callable[..., Any]:
-    """The Python function of an op: its signature, recording one entry."""
+    """The Python function of an op: its signature, recording one entry.
+
+    The commonest signatures are closures; the rest is written out as source, which takes longer to compile.
+    """
+    shape = tuple((p.name, p.kind in SLOT_KINDS and p.default is REQUIRED) for p in op.params)
+    if shape in _TEMPLATES and not op.view:
+        function = _TEMPLATES[shape](op, record_inplace if op.inplace else record)
+        function.__name__ = function.__qualname__ = op.name
+        function.__doc__, function.__module__ = op.doc, "rushlight"
+        return function
+    return _written_out(op)
+
+
+def _unary(op: Op, recorder: Any) -> Callable[..., Any]:
+    def function(input: Any, *, out: Any = None) -> Any:
+        result = recorder(op, (input,), ())
+        return result if out is None else write_out(out, result)
+
+    return function
+
+
+def _binary(op: Op, recorder: Any) -> Callable[..., Any]:
+    def function(input: Any, other: Any, *, out: Any = None) -> Any:
+        result = recorder(op, (input, other), ())
+        return result if out is None else write_out(out, result)
+
+    return function
+
+
+_TEMPLATES = {(("input", True),): _unary, (("input", True), ("other", True)): _binary}
+
+
+def _written_out(op: Op) -> Callable[..., Any]:
     out = not op.view and not op.inplace
     recorder = "record_inplace" if op.inplace else "record"
     slots = ", ".join(p.name for p in op.slots)
@@ -89,7 +122,7 @@ def function_of(op: Op) -> Callable[..., Any]:
         "op": op, "record": record, "record_view": record_view, "record_inplace": record_inplace, "as_ints": as_ints,
         "as_int": as_int, "write_out": write_out,
     }  # fmt: skip
-    exec(source, space)
+    exec(compile(source, os.path.join(os.path.dirname(__file__), f"{name}.generated"), "exec"), space)
     function = space[name]
     function.__doc__ = op.doc
     function.__module__ = "rushlight"

@@ -3,7 +3,7 @@
 The signature is PyTorch's, with a kind before each name:
 
     Tensor     a tensor                                   Tensor?  a tensor or None     Tensor[]  a list of tensors
-    Operand    a tensor or a Python number                Number   a number that may change from step to step
+    Operand    a tensor or a Python number (Operand?)     Number   a number that may change from step to step
     Number?    ... or None                                everything else (int, int[], bool, dtype?, str, any) is static
 
 Tensors and numbers are *slots* of the recorded entry; static arguments are part of its key.
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-SLOT_KINDS = ("Tensor", "Tensor?", "Tensor[]", "Operand", "Number", "Number?")
+SLOT_KINDS = ("Tensor", "Tensor?", "Tensor[]", "Operand", "Operand?", "Number", "Number?")
 REQUIRED = object()
 
 

@@ -78,6 +78,7 @@ class Trace:
         self.handles: list[Any] = []  # by slot: a weak reference to the handle bound to it
         self.leaves: list[Any] = []  # buffers, in the order of the LEAF entries
         self.leaf_slots: set[int] = set()
+        self.leaf_owners: dict[int, tuple] = {}  # by slot: (weak reference to the base, its version at entry)
         self.leaf_history: dict[int, tuple] = {}
         self.scalars: list[Any] = []
         self.generators: list[tuple] = []  # (generator, its state when it entered)
@@ -173,14 +174,20 @@ def fresh_trace() -> Trace:
 
 
 def set_grad_mode(mode: bool) -> None:
+    """Switch gradient recording for the user: the end of a hand-written update ends the step, as an optimiser's does."""
+    if mode and local.trace.updating:
+        local.grad_mode = mode
+        from rushlight.lazy.step import flush
+
+        flush()
+    else:
+        switch_grad_mode(mode)
+
+
+def switch_grad_mode(mode: bool) -> None:
     """Switch gradient recording; an entry of its own, so that ops need not carry the mode in their keys."""
     local.grad_mode = mode
     trace = local.trace
-    if mode and trace.updating:
-        from rushlight.lazy.step import flush
-
-        flush()  # a hand-written update ends here, as an optimiser's step() does
-        return
     if trace.node.grad_mode is not mode:
         key = (STATE, mode)
         node = trace.node.next.get(key)
@@ -198,15 +205,26 @@ def enter(trace: Trace, handle: Any) -> int:
     return trace.enter_base(handle)
 
 
-def append_leaf(trace: Trace, handle: Any, array: Any) -> int:
-    """Append a LEAF entry for a buffer."""
+def new_handle(meta: Meta) -> Any:
+    """A handle that is not current in any trace."""
+    handle = _new(_result_class)
+    handle._trace, handle._slot, handle._meta = None, -1, meta
+    return handle
+
+
+def append_leaf(trace: Trace, handle: Any, array: Any, base: Any = None) -> int:
+    """Append a LEAF entry for a buffer; for a view with the base that owns it."""
     if array is None and handle._meta.device.type != "meta":
         raise RuntimeError(
             "this tensor has no value: the program that was to compute it failed"
             + (f" with {type(handle._failure).__name__}: {handle._failure}" if handle._failure else "")
             + ". Fix: compute it again."
         )
-    shared = handle._shared
+    owner = handle if base is None else base
+    meta = handle._meta
+    if base is not None and meta.offset:
+        meta = meta.variant(offset=0)  # where it lies in its storage changes nothing that is computed
+    shared = owner._shared
     if shared is not None and (shared is True or shared() is not None):
         # NumPy code may change this memory at any time: small buffers are copied now, large ones are read at once.
         if array.nbytes <= config.shared_copy_limit:
@@ -217,19 +235,22 @@ def append_leaf(trace: Trace, handle: Any, array: Any) -> int:
     else:
         shared = None
     history = handle._history
-    key = (LEAF, handle._meta, shared, (history[0].node, history[1]) if history is not None else None)
+    key = (LEAF, meta, shared, (history[0].node, history[1]) if history is not None else None)
     node = trace.node.next.get(key)
     if node is None:
-        node = trace.node.next[key] = Entry(trace.node, key, LEAF, (), key[1:], (handle._meta,))
+        node = trace.node.next[key] = Entry(trace.node, key, LEAF, (), key[1:], (meta,))
         if shared:
             node.make_eager()
     trace.node = node
     slot = node.slot
     trace.leaves.append(array)
+    trace.leaf_owners[slot] = (ref(owner), owner._version)
     trace.leaf_slots.add(slot)
     if history is not None:
         trace.leaf_history[slot] = history
     trace.handles.append(ref(handle))
+    if base is not None:
+        handle._trace, handle._slot = trace, slot
     return slot
 
 

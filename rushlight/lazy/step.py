@@ -101,14 +101,15 @@ def _freeze(trace: Trace, program: Any, results: dict[int, np.ndarray], live: li
     owners = {h._slot: h for h in live}
     leaf_number = {slot: n for n, slot in enumerate(sorted(trace.leaf_slots))}
     for slot in program.residuals:
-        owner = owners[slot] if slot in owners else trace.handles[slot]()
-        array = trace.leaves[leaf_number[slot]] if slot in leaf_number else results[slot]
-        if owner is not None and owner._array is array:
-            trace.saved[slot] = (array, ref(owner), owner._version)
+        if slot in leaf_number:
+            trace.saved[slot] = (trace.leaves[leaf_number[slot]], *trace.leaf_owners[slot])
+        elif slot in owners and owners[slot]._array is results[slot]:
+            trace.saved[slot] = (results[slot], ref(owners[slot]), owners[slot]._version)
         else:
-            trace.saved[slot] = (array, None, 0)
+            trace.saved[slot] = (results[slot], None, 0)
     trace.path()
     trace.leaves = []
+    trace.leaf_owners = {}
     trace.borrowed = {}
 
 
@@ -137,7 +138,9 @@ def peek(trace: Trace, slot: int) -> np.ndarray:
     """The value of a slot that is pending in another thread's trace; that trace is left as it is."""
     node = trace.node  # lists only grow, and grow before the node moves on: this is a consistent snapshot
     generators = [g.clone_at(state) for g, state in trace.generators]
-    return program_for(node, trace, (slot,)).run(trace.leaves, trace.scalars, generators)[slot]
+    snapshot = Trace(node)
+    snapshot.leaf_slots, snapshot.leaf_history, snapshot.freed = trace.leaf_slots, trace.leaf_history, trace.freed
+    return program_for(node, snapshot, (slot,)).run(trace.leaves, trace.scalars, generators)[slot]
 
 
 def realise(handle: Any) -> np.ndarray:

@@ -12,14 +12,33 @@ from weakref import ref
 import numpy as np
 
 from rushlight.errors import explain_error
+from rushlight.ir.meta import Meta
 from rushlight.ir.op import TABLE, Op
-from rushlight.lazy.record import Handle, Trace, base_of, local, rebind, record, set_grad_mode
+from rushlight.lazy.record import (
+    Handle, Trace, append_leaf, base_of, local, new_handle, rebind, record, switch_grad_mode,
+)  # fmt: skip
+from rushlight.lazy.trie import MARK_LEAF, Entry
+
+
+def _at_rest(base: Any, trace: Trace) -> bool:
+    """Whether the base's buffer holds its present value: nothing pending writes it."""
+    if base._array is None:
+        return False
+    owner = base._trace
+    return owner is None or (base._slot in owner.leaf_slots if owner is trace else not owner.pending)
 
 
 def record_view(op: Op, source: Any, static: tuple = ()) -> Any:
-    """Append a view op; the result shares memory with `source`."""
-    view = record(op, (source,), static)
+    """A view of `source`; recorded, unless its base is at rest and no gradient flows: then it is made without a trace, and
+    enters as a buffer of its own when it is used, so that `x[i]` with another i is no new program."""
+    if not isinstance(source, Handle):
+        raise TypeError(explain_error(op.name, got=f"a {type(source).__name__}", expected="a tensor"))
     base = base_of(source)
+    trace = local.trace
+    if not (source._meta.requires_grad and op.differentiable) and trace.expandable and _at_rest(base, trace):
+        view = new_handle(op.infer(source._meta, **dict(zip(op.statics, static, strict=True))))
+    else:
+        view = record(op, (source,), static)
     view._base = base
     view._chain = source._chain + ((op, static),)
     if not local.grad_mode and source._meta.requires_grad:
@@ -34,20 +53,38 @@ def record_view(op: Op, source: Any, static: tuple = ()) -> Any:
 
 
 def derive(trace: Trace, view: Any) -> int:
-    """Record a stale view's chain again, from the base's present value."""
+    """The slot of a view that is not current: its window of a base at rest, or its chain recorded again."""
+    meta = view._meta
+    if not meta.requires_grad and trace.expandable and _at_rest(view._base, trace):
+        return append_leaf(trace, view, base_array(view), view._base)
     mode = local.grad_mode
     if not mode and view._base._meta.requires_grad:
-        set_grad_mode(True)
+        switch_grad_mode(True)
     try:
         value: Any = view._base
         for op, static in view._chain:
             value = record(op, (value,), static)
     finally:
         if local.grad_mode is not mode:
-            set_grad_mode(mode)
+            switch_grad_mode(mode)
     view._trace, view._slot, view._meta = trace, value._slot, value._meta
     trace.handles[value._slot] = ref(view)
-    return value._slot
+    if meta.leaf:
+        mark_leaf(view, meta)
+    return view._slot
+
+
+def mark_leaf(handle: Any, meta: Meta) -> None:
+    """Append the entry that makes a pending value a leaf (or no longer one)."""
+    trace = local.trace
+    key = (MARK_LEAF, handle._slot, (meta.requires_grad, meta.leaf))
+    node = trace.node.next.get(key)
+    if node is None:
+        storage = (trace.storage_of(handle._slot),)
+        node = trace.node.next[key] = Entry(trace.node, key, MARK_LEAF, (handle._slot,), (), (meta,), storage=storage)
+    trace.node = node
+    trace.handles.append(ref(handle))
+    handle._slot, handle._meta = node.slot, meta
 
 
 def base_array(handle: Any) -> np.ndarray:
@@ -108,6 +145,19 @@ def assign(target: Any, value: Any) -> None:
     if target._base is None:
         rebind(target, value._trace, value._slot, value._meta)
         return
+    if local.grad_mode and base._meta.requires_grad and not all(op.differentiable for op, _ in target._chain):
+        # Through detach() or .data: the memory changes, what autograd knows of the base does not.
+        switch_grad_mode(False)
+        try:
+            _put_back(base, target, value, tracked)
+        finally:
+            switch_grad_mode(True)
+    else:
+        _put_back(base, target, value, tracked)
+
+
+def _put_back(base: Any, target: Any, value: Any, tracked: bool) -> None:
+    """Write a changed view into its base, through each op of its chain."""
     holders = [base]
     for op, static in target._chain[:-1]:
         holders.append(record(op, (holders[-1],), static))

@@ -71,7 +71,8 @@ def trunc_normal_(
     """Values from the normal distribution, only those in [a, b]; a and b are absolute, not in units of std."""
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
-            f"trunc_normal_: mean={mean} lies more than two std={std} outside [{a}, {b}]; the values may be distributed "
+            f"trunc_normal_: mean={mean} lies more than two std={std} outside [{a}, {b}]; the values may be "
+            "distributed "
             f"wrongly.",
             stacklevel=2,
         )
@@ -92,9 +93,7 @@ def trunc_normal_(
         return tensor.copy_(values)
 
 
-def _propose_normal(
-    like: Tensor, mean: float, std: float, a: float, b: float, generator: Any
-) -> tuple[Tensor, Tensor]:
+def _propose_normal(like: Tensor, mean: float, std: float, a: float, b: float, generator: Any) -> tuple[Tensor, Tensor]:
     values = rushlight.empty_like(like, requires_grad=False).normal_(mean, std, generator=generator)
     return values, (values >= a) & (values <= b)
 
@@ -141,7 +140,9 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
         raise ValueError(explain_error("dirac_", got=f"a shape of {tuple(tensor.shape)}", expected="3 to 5 dimensions"))
     if tensor.shape[0] % groups != 0:
         raise ValueError(
-            explain_error("dirac_", got=f"{tensor.shape[0]} output channels with groups={groups}", expected="a multiple")
+            explain_error(
+                "dirac_", got=f"{tensor.shape[0]} output channels with groups={groups}", expected="a multiple"
+            )
         )
     per_group = tensor.shape[0] // groups
     middle = tuple(size // 2 for size in tensor.shape[2:])
@@ -228,7 +229,9 @@ def _is_empty(tensor: Tensor) -> bool:
 def orthogonal_(tensor: Tensor, gain: float = 1, generator: Any = None) -> Tensor:
     """A (semi-)orthogonal matrix times gain; dimensions after the first count as columns."""
     if tensor.dim() < 2:
-        raise ValueError(explain_error("orthogonal_", got=f"shape {tuple(tensor.shape)}", expected="2 or more dimensions"))
+        raise ValueError(
+            explain_error("orthogonal_", got=f"shape {tuple(tensor.shape)}", expected="2 or more dimensions")
+        )
     if tensor.numel() == 0:
         return tensor
     rows = tensor.shape[0]

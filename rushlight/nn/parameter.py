@@ -54,6 +54,8 @@ class Parameter(rushlight.Tensor):
     def __repr__(self) -> str:
         return "Parameter containing:\n" + super().__repr__()
 
+    __str__ = __repr__
+
 
 class _BufferType(type(rushlight.Tensor)):
     """`isinstance(x, Buffer)` asks for the mark that `Buffer(...)` leaves: a buffer is an ordinary Tensor."""
@@ -104,6 +106,8 @@ class UninitializedTensorMixin:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
+
+    __str__ = __repr__
 
 
 class UninitializedParameter(UninitializedTensorMixin, Parameter):

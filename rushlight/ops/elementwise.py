@@ -129,7 +129,7 @@ def _pow(a: np.ndarray, b: np.ndarray) -> Any:
     return np.power(a, b)
 
 
-pow = _binary(
+pow_ = _binary(
     "pow(Operand input, Operand exponent)", _pow,
     (
         lambda g, out, a, b: T.where(T.as_operand(b, a) == 0, T.zeros_like(g), g * conj(b * T.pow(a, b - 1))),
@@ -334,7 +334,7 @@ def _round(x: np.ndarray, decimals: int) -> np.ndarray:
     return x if x.dtype.kind in "iu" else np.round(x, decimals)
 
 
-round = declare(
+round_ = declare(
     "round(Tensor input, *, int decimals=0)", infer=lambda x, decimals: elementwise("round", (x,), x.dtype),
     reference=_round, vjp=(lambda g, out, x, decimals: T.zeros_like(g),), pointwise=True, inplace=True, samples=unary,
     doc="to the nearest, ties to even",
@@ -345,7 +345,7 @@ def _abs_infer(x: Meta) -> Meta:
     return elementwise("abs", (x,), x.dtype.to_real())
 
 
-abs = declare(
+abs_ = declare(
     "abs(Tensor input)", infer=_abs_infer, reference=lambda x: x if x.dtype == bool else np.abs(x),
     vjp=(lambda g, out, x: g * x.sgn(),), pointwise=True, inplace=True, samples=unary, doc="absolute value",
 )  # fmt: skip

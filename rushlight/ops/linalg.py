@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from rushlight.errors import explain_error
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import declare
 from rushlight.ops.rules import broadcast_shapes, like
@@ -85,3 +86,51 @@ matmul = declare(
     doc="the matrix product, over leading batch dimensions",
 )  # fmt: skip
 
+
+
+def _linear_infer(x: Meta, weight: Meta, bias: Meta | None) -> Meta:
+    if weight.ndim not in (1, 2):
+        raise RuntimeError(explain_error("linear", got=f"a weight of shape {list(weight.shape)}", expected="(out_features, in_features) or (in_features,)"))
+    turned = weight.variant(shape=tuple(reversed(weight.shape)))
+    if not x.ndim or x.shape[-1] != weight.shape[-1]:
+        if not x.ndim:
+            raise RuntimeError(explain_error("linear", got="a 0-d input", expected=f"a last dimension of {weight.shape[-1]} features", fix="unsqueeze it"))
+        raise RuntimeError(mismatch("linear", x, turned))
+    if x.dtype is not weight.dtype:
+        raise RuntimeError(dtype_mismatch("linear", x, weight))
+    shape = (*x.shape[:-1], *weight.shape[:-1])
+    if bias is not None:
+        if bias.dtype is not x.dtype:
+            raise RuntimeError(dtype_mismatch("linear (bias)", x, bias))
+        if broadcast_shapes("linear (bias)", shape, bias.shape) != shape:
+            raise RuntimeError(explain_error("linear", got=f"a bias of shape {list(bias.shape)}", expected=f"{list(weight.shape[:-1])}"))
+    return like(x, shape=shape)
+
+
+def _linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None) -> Any:
+    out = np.matmul(x.reshape(-1, x.shape[-1]), weight.T).reshape(x.shape[:-1] + weight.shape[:-1])
+    return out if bias is None else np.add(out, bias, out=out) if out.ndim else out + bias
+
+
+def _linear_vjp(g: Any, out: Any, x: Any, weight: Any, bias: Any, *, needs: tuple[bool, ...]) -> tuple:
+    vector = weight.ndim == 1
+    spread = g.unsqueeze(-1) if vector else g  # (..., out_features)
+    grad_x = grad_weight = None
+    if needs[0]:
+        grad_x = T.matmul(spread, conj(weight.unsqueeze(0) if vector else weight))
+    if needs[1]:
+        rows = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
+        spread = spread if spread.ndim == 2 else spread.reshape(-1, spread.shape[-1])
+        grad_weight = T.matmul(spread.transpose(0, 1), conj(rows)).reshape(weight.shape)
+    return grad_x, grad_weight, g if needs[2] else None
+
+
+linear = declare(
+    "linear(Tensor input, Tensor weight, Tensor? bias=None)", infer=_linear_infer, reference=_linear, vjp=_linear_vjp,
+    grad_name="AddmmBackward0",
+    samples=lambda: [
+        ((values(4, 3), values(5, 3, seed=1), values(5, seed=2)), {}), ((values(2, 4, 3), values(5, 3, seed=1)), {}),
+        ((values(3), values(5, 3, seed=1), values(5, seed=2)), {}), ((values(4, 3), values(3, seed=1)), {}),
+    ],
+    doc="input @ weight.T + bias over the last dimension; weight is (out_features, in_features)",
+)  # fmt: skip

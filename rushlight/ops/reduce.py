@@ -55,7 +55,7 @@ def _sum(x: np.ndarray, dim: DimSpec, keepdim: bool, dtype: Any) -> Any:
     return np.sum(x, axis=_axes(dim, x.ndim), dtype=kind, keepdims=keepdim)
 
 
-sum = declare(
+sum_ = declare(
     "sum(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None)", infer=_sum_infer, reference=_sum,
     vjp=(lambda g, out, x, dim, keepdim, dtype: expand_reduced(g, x, dim, keepdim),), samples=_dims_samples,
     doc="the sum over `dim` (all by default)",
@@ -99,7 +99,7 @@ def count_reduced(x: Any, dim: DimSpec) -> int:
     return _count(tuple(x.shape), dim)
 
 
-mean = declare(
+mean_ = declare(
     "mean(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None)", infer=_mean_infer, reference=_mean,
     vjp=(lambda g, out, x, dim, keepdim, dtype: expand_reduced(g, x, dim, keepdim) / max(count_reduced(x, dim), 1),),
     samples=_dims_samples, doc="the mean over `dim` (all by default)",
@@ -123,7 +123,7 @@ def _var(x: np.ndarray, dim: DimSpec, keepdim: bool, correction: float) -> Any:
     return total / np.asarray(max(count - correction, 0), dtype=total.dtype)
 
 
-var = declare(
+var_ = declare(
     "var(Tensor input, int[]? dim=None, bool keepdim=False, *, any correction=1)", infer=_var_infer, reference=_var,
     vjp=(
         lambda g, out, x, dim, keepdim, correction: expand_reduced(g, x, dim, keepdim)
@@ -238,8 +238,8 @@ def _logical(name: str, function: Any, doc: str) -> Op:
     )  # fmt: skip
 
 
-all = _logical("all", np.all, "whether every element is true")
-any = _logical("any", np.any, "whether some element is true")
+all_ = _logical("all", np.all, "whether every element is true")
+any_ = _logical("any", np.any, "whether some element is true")
 
 
 def _prod_infer(x: Meta, dim: int | None, keepdim: bool, dtype: Any) -> Meta:
@@ -247,7 +247,7 @@ def _prod_infer(x: Meta, dim: int | None, keepdim: bool, dtype: Any) -> Meta:
     return like(x, shape=reduced_shape(x.shape, dims, keepdim), dtype=_promoted(x, dtype))
 
 
-prod = declare(
+prod_ = declare(
     "prod(Tensor input, int? dim=None, bool keepdim=False, *, dtype? dtype=None)", infer=_prod_infer,
     reference=lambda x, dim, keepdim, dtype: np.prod(
         x, axis=dim if x.ndim else None, keepdims=keepdim,

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rushlight.errors import explain_error
+from rushlight.tensor import RemovableHandle
 
 _global_pre_hooks: OrderedDict[int, Callable] = OrderedDict()
 _global_post_hooks: OrderedDict[int, Callable] = OrderedDict()
@@ -23,9 +24,7 @@ def register_optimizer_step_post_hook(hook: Callable) -> Any:
     return _register(_global_post_hooks, hook)
 
 
-def _register(hooks: OrderedDict[int, Callable], hook: Callable, prepend: bool = False) -> Any:
-    from rushlight.nn.modules.hooks import RemovableHandle
-
+def _register(hooks: OrderedDict[int, Callable], hook: Callable, prepend: bool = False) -> RemovableHandle:
     handle = RemovableHandle(hooks)
     hooks[handle.id] = hook
     if prepend:

@@ -243,6 +243,19 @@ def test_error_names_the_module_path():
     assert [note for note in caught.value.__notes__ if note.startswith("in module")] == [expected]
 
 
+def test_a_broken_repr_does_not_hide_the_error():
+    class Broken(nn.Module):
+        def extra_repr(self):
+            return self.nowhere
+
+        def forward(self, x):
+            raise ValueError("the real error")
+
+    with pytest.raises(ValueError, match="the real error") as caught:
+        nn.Sequential(Broken())(1)
+    assert caught.value.__notes__ == ["in module: Sequential.0 (Broken)"]
+
+
 def test_sequential_edits():
     net = nn.Sequential(nn.ReLU(), nn.Tanh(), nn.Sigmoid())
     assert list(net[1:]._modules) == ["1", "2"] and isinstance(net[-1], nn.Sigmoid)
@@ -278,6 +291,10 @@ def test_lazy_layers_become_ordinary():
     net = nn.Sequential(nn.LazyConv2d(4, 3), nn.LazyBatchNorm2d(), nn.Flatten(), nn.LazyLinear(5))
     assert net(rushlight.ones(2, 3, 6, 6)).shape == (2, 5)
     assert type(net[0]) is nn.Conv2d and type(net[3]) is nn.Linear and net[3].in_features == 64
-    fresh = nn.Sequential(nn.LazyConv2d(4, 3), nn.LazyBatchNorm2d(), nn.Flatten(), nn.LazyLinear(5))
+    original = nn.Sequential(nn.LazyConv2d(4, 3), nn.LazyBatchNorm2d(), nn.Flatten(), nn.LazyLinear(5))
+    fresh = copy.deepcopy(original)
     fresh.load_state_dict(net.state_dict())
     assert fresh[3].weight.tolist() == net[3].weight.tolist()
+    assert original[3].has_uninitialized_params() and not fresh[3].has_uninitialized_params()
+    assert fresh(rushlight.ones(2, 3, 6, 6)).shape == (2, 5) and type(fresh[0]) is nn.Conv2d
+    assert type(original[0]) is nn.LazyConv2d

@@ -81,6 +81,7 @@ def gradients(library):
     return seen, [parameter.grad.tolist() for parameter in net.parameters()]
 
 
+@pytest.mark.filterwarnings("ignore:Full backward hook")
 def test_backward_hooks_match():
     torch = pytest.importorskip("torch")
     (seen, grads), (their_seen, their_grads) = gradients(rushlight), gradients(torch)

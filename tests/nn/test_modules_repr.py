@@ -45,8 +45,9 @@ L1Loss()|MSELoss()|CrossEntropyLoss()|NLLLoss()|PoissonNLLLoss()|GaussianNLLLoss
 BCEWithLogitsLoss()|MarginRankingLoss()|HingeEmbeddingLoss()|MultiLabelMarginLoss()|SmoothL1Loss()|HuberLoss()
 SoftMarginLoss()|MultiLabelSoftMarginLoss()|CosineEmbeddingLoss()|MultiMarginLoss()|TripletMarginLoss()
 TripletMarginWithDistanceLoss()|CTCLoss()
-RNN(3, 4)|RNN(3, 4, 2, nonlinearity='relu')|RNN(3, 4, 2, 'relu', False)|LSTM(3, 4, 2, batch_first=True, bidirectional=True)
-LSTM(3, 4, proj_size=2, num_layers=2, dropout=0.1)|GRU(3, 4, bias=False)|GRU(3, 4, 2, bidirectional=True)
+RNN(3, 4)|RNN(3, 4, 2, nonlinearity='relu')|RNN(3, 4, 2, 'relu', False)
+LSTM(3, 4, 2, batch_first=True, bidirectional=True)|LSTM(3, 4, proj_size=2, num_layers=2, dropout=0.1)
+GRU(3, 4, bias=False)|GRU(3, 4, 2, bidirectional=True)
 RNNCell(3, 4)|RNNCell(3, 4, False, 'relu')|LSTMCell(3, 4)|GRUCell(3, 4, bias=False)
 MultiheadAttention(4, 2)|MultiheadAttention(4, 2, bias=False, kdim=3, vdim=5)|MultiheadAttention(4, 1, add_bias_kv=True)
 TransformerEncoderLayer(4, 2, 8)|TransformerDecoderLayer(4, 2, 8, activation='gelu')|Transformer(4, 2, 1, 2, 8)
@@ -60,6 +61,7 @@ def build(library, expression):
     return eval("nn." + expression, {"nn": library.nn})
 
 
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor")
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_layer_matches(expression):
     theirs, ours = build(torch, expression), build(rushlight, expression)
@@ -104,8 +106,13 @@ def vgg16(nn, make):
             self.features = nn.Sequential(*layers)
             self.avgpool = nn.AdaptiveAvgPool2d((7, 7))
             self.classifier = nn.Sequential(
-                make(nn.Linear, 512 * 7 * 7, 4096), nn.ReLU(True), nn.Dropout(),
-                make(nn.Linear, 4096, 4096), nn.ReLU(True), nn.Dropout(), make(nn.Linear, 4096, 1000),
+                make(nn.Linear, 512 * 7 * 7, 4096),
+                nn.ReLU(True),
+                nn.Dropout(),
+                make(nn.Linear, 4096, 4096),
+                nn.ReLU(True),
+                nn.Dropout(),
+                make(nn.Linear, 4096, 1000),
             )
 
     return VGG()
@@ -115,7 +122,9 @@ def test_vgg16_prints_character_for_character():
     ours = vgg16(nn, nn.utils.skip_init)  # without starting values it costs no time and touches no memory
     theirs = vgg16(torch.nn, lambda cls, *args, **kwargs: cls(*args, device="meta", **kwargs))
     assert repr(ours) == repr(theirs)
-    assert repr(ours).startswith("VGG(\n  (features): Sequential(\n    (0): Conv2d(3, 64, kernel_size=(3, 3), stride=(1, 1)")
+    assert repr(ours).startswith(
+        "VGG(\n  (features): Sequential(\n    (0): Conv2d(3, 64, kernel_size=(3, 3), stride=(1, 1)"
+    )
     assert sum(parameter.numel() for parameter in ours.parameters()) == 138_357_544
 
 
@@ -129,11 +138,13 @@ def test_containers_print_like_pytorch():
         )
 
     def parameters(library):
-        return library.nn.ModuleList([
-            library.nn.ParameterList([library.zeros(2), library.nn.Parameter(library.ones(2, 2)), 3]),
-            library.nn.ParameterList([1]),
-            library.nn.ParameterDict({"b": library.zeros(2), "a": 3}),
-        ])
+        return library.nn.ModuleList(
+            [
+                library.nn.ParameterList([library.zeros(2), library.nn.Parameter(library.ones(2, 2)), 3]),
+                library.nn.ParameterList([1]),
+                library.nn.ParameterDict({"b": library.zeros(2), "a": 3}),
+            ]
+        )
 
     assert repr(make(nn)) == repr(make(torch.nn))
     assert repr(parameters(rushlight)) == repr(parameters(torch))

@@ -64,7 +64,9 @@ def test_misfit_is_a_table():
     with pytest.raises(RuntimeError) as caught:
         Net().load_state_dict(state)
     rows = [line.split(None) for line in str(caught.value).splitlines()]
-    assert str(caught.value).startswith("Net.load_state_dict: the checkpoint does not fit the model: 1 missing, 1 unexpected")
+    assert str(caught.value).startswith(
+        "Net.load_state_dict: the checkpoint does not fit the model: 1 missing, 1 unexpected"
+    )
     assert ["missing", "fc1.weight", "(3,", "4)", "-", "fc.weight"] in rows
     assert ["unexpected", "fc.weight", "-", "(3,", "4)", "fc1.weight"] in rows
     assert ["shape", "differs", "fc2.weight", "(2,", "3)", "(5,", "3)"] in rows
@@ -94,7 +96,9 @@ def test_hooks():
     seen = []
     net = nn.Sequential(nn.Linear(1, 1))
     net.register_state_dict_pre_hook(lambda m, prefix, keep_vars: seen.append("save pre"))
-    net[0].register_state_dict_post_hook(lambda m, state, prefix, metadata: state.update({prefix + "tag": rushlight.ones(1)}))
+    net[0].register_state_dict_post_hook(
+        lambda m, state, prefix, metadata: state.update({prefix + "tag": rushlight.ones(1)})
+    )
     assert list(net.state_dict()) == ["0.weight", "0.bias", "0.tag"] and seen == ["save pre"]
     net.register_load_state_dict_pre_hook(lambda m, state, *rest: state.pop("0.tag"))
     net.register_load_state_dict_post_hook(lambda m, report: seen.append(list(report.missing_keys)))

@@ -33,16 +33,16 @@ def to_storage(values: Any, kind: dtype) -> np.ndarray:
     """Computed values as a buffer, rounded once."""
     if kind is bfloat16:
         return to_bfloat16(values)
-    return convert(np.asarray(values), kind.storage)
+    with np.errstate(all="ignore"):
+        return convert(np.asarray(values), kind.storage)
 
 
 def convert(values: np.ndarray, target: Any) -> np.ndarray:
-    """`astype` with C's rules and no warnings; complex to real drops the imaginary part."""
+    """`astype` with C's rules; complex to real drops the imaginary part. Call it with NumPy's warnings off."""
     if values.dtype == target:
         return values
     if values.dtype.kind == "c" and np.dtype(target).kind not in "cb":
         values = values.real
-    with np.errstate(all="ignore"):
-        if values.dtype.kind == "f" and np.dtype(target).kind == "u":
-            return values.astype(np.int64).astype(target)  # negative floats wrap, as in PyTorch on x86
-        return values.astype(target)
+    if values.dtype.kind == "f" and np.dtype(target).kind == "u":
+        return values.astype(np.int64).astype(target)  # negative floats wrap, as in PyTorch on x86
+    return values.astype(target)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from rushlight.backend.numpy.half import convert, to_compute, to_storage
-from rushlight.dtype import dtype
+from rushlight.dtype import bfloat16, dtype, float16
 from rushlight.errors import OutOfMemoryError, explain_error, show_line
 from rushlight.ir.graph import Graph, Node
 from rushlight.ir.meta import Meta
@@ -16,26 +17,36 @@ from rushlight.ir.meta import Meta
 
 def compile_graph(graph: Graph) -> Callable[[Sequence, Sequence, Sequence], dict[int, np.ndarray]]:
     """`run(leaves, numbers, generators) -> {slot: buffer}` for the graph."""
-    steps = [_step(graph, node) for node in graph.nodes]
-    last_use = {v: i for i, node in enumerate(graph.nodes) for v in (*node.operands(), *node.outputs)}
+    number_of = {v: k for k, v in enumerate(graph.numbers)}
+    numbers_in = [(v, k, graph.metas[v].dtype.storage) for v, k in number_of.items()]
+    nodes = []
+    for node in graph.nodes:
+        if node.op.name == "cast" and node.inputs[0] in number_of and graph.metas[node.outputs[0]].dtype is not bfloat16:
+            # a number is made in the dtype that it is used in, without a step of its own
+            out = node.outputs[0]
+            numbers_in.append((out, number_of[node.inputs[0]], graph.metas[out].dtype.storage))
+        else:
+            nodes.append(node)
+    used = {v for node in nodes for v in node.operands()} | set(graph.outputs.values())
+    numbers_in = [entry for entry in numbers_in if entry[0] in used]
+    last_use = {v: i for i, node in enumerate(nodes) for v in (*node.operands(), *node.outputs)}
     kept = set(graph.outputs.values())
-    drops: list[tuple[int, ...]] = [() for _ in steps]
+    drops: list[tuple[int, ...]] = [() for _ in nodes]
     for value, index in last_use.items():
         if value not in kept:
             drops[index] += (value,)
-    program = list(zip(steps, drops, graph.nodes, strict=True))
-    constants = {v: np.array(n, graph.metas[v].dtype.storage) for v, n in graph.constants.items()}
-    number_types = [(v, graph.metas[v].dtype.storage) for v in graph.numbers]
+    program = [(_step(graph, node), dropped, node) for node, dropped in zip(nodes, drops, strict=True)]
+    constants = {v: to_storage(n, graph.metas[v].dtype) for v, n in graph.constants.items() if v in used}
     outputs = [(slot, value, graph.metas[value]) for slot, value in graph.outputs.items()]
     leaf_values = list(graph.leaves)
 
     def run(leaves: Sequence, numbers: Sequence, generators: Sequence) -> dict[int, np.ndarray]:
         env: dict[int, Any] = dict(constants)
         env.update(zip(leaf_values, leaves, strict=False))
-        for (value, kind), number in zip(number_types, numbers, strict=False):
-            env[value] = np.array(number, kind)
         old = np.seterr(all="ignore")
         try:
+            for value, number, kind in numbers_in:
+                env[value] = _number(numbers[number], kind)
             for step, dropped, node in program:
                 try:
                     step(env, generators)
@@ -58,6 +69,13 @@ def compile_graph(graph: Graph) -> Callable[[Sequence, Sequence, Sequence], dict
     return run
 
 
+def _number(value: Any, kind: np.dtype) -> np.ndarray:
+    try:
+        return np.array(value, kind)
+    except (OverflowError, TypeError):
+        return convert(np.array(value), kind)  # out of range: wraps, as a cast does
+
+
 def _has_layout(array: np.ndarray, meta: Meta) -> bool:
     if meta.contiguous:
         return array.flags.c_contiguous
@@ -76,38 +94,55 @@ def _own(array: np.ndarray, meta: Meta) -> np.ndarray:
 
 def _step(graph: Graph, node: Node) -> Callable[[dict, Sequence], None]:
     """One call: inputs from the environment in their compute dtype, outputs back in their storage dtype."""
-    function: Any = node.op.reference
-    if function is None:
+    reference: Any = node.op.reference
+    if reference is None:
         raise NotImplementedError(f"{node.op.name} has no NumPy reference")
     static = {k: v for k, v in node.static.items() if not (node.op.random and k == "generator")}
-    fetch = [_fetch(graph, item) for item in node.inputs]
+    function = functools.partial(reference, **static) if static else reference
     kinds = [graph.metas[v].dtype for v in node.outputs]
-    random = node.op.random
+    if node.op.random:
+        return _random_step(graph, node, function, kinds)
+    fetch = [_fetch(graph, item) for item in node.inputs]
+    if len(kinds) > 1:
+
+        def several(env: dict, generators: Sequence) -> None:
+            for value, result, kind in zip(node.outputs, function(*[f(env) for f in fetch]), kinds, strict=True):
+                env[value] = to_storage(np.asarray(result), kind)
+
+        return several
+    out, kind = node.outputs[0], kinds[0]
+    storage = kind.storage
+    plain = all(graph.metas[v].dtype not in (float16, bfloat16) for v in (*node.operands(), out))
+    simple = plain and all(item.__class__ is int for item in node.inputs)
+    a, b = (*node.inputs, None, None)[:2]
+
+    def unary(env: dict, generators: Sequence) -> None:
+        result = function(env[a])
+        env[out] = result if result.__class__ is np.ndarray and result.dtype is storage else to_storage(result, kind)
+
+    def binary(env: dict, generators: Sequence) -> None:
+        result = function(env[a], env[b])
+        env[out] = result if result.__class__ is np.ndarray and result.dtype is storage else to_storage(result, kind)
+
+    def general(env: dict, generators: Sequence) -> None:
+        result = function(*[f(env) for f in fetch])
+        if not plain or result.__class__ is not np.ndarray or result.dtype is not storage:
+            result = to_storage(result, kind)
+        env[out] = result
+
+    return {1: unary, 2: binary}.get(len(node.inputs), general) if simple else general
+
+
+def _random_step(graph: Graph, node: Node, function: Any, kinds: list[dtype]) -> Callable[[dict, Sequence], None]:
+    fetch = [_fetch(graph, item) for item in node.inputs]
     generator = node.static.get("generator", 0)
-    if len(kinds) == 1:
-        out, kind = node.outputs[0], kinds[0]
-        storage = kind.storage
-        plain = kind.storage == kind.compute
 
-        def one(env: dict, generators: Sequence) -> None:
-            arguments = [f(env) for f in fetch]
-            if random:
-                arguments.insert(0, generators[generator].engine)
-            result = function(*arguments, **static)
-            if result.__class__ is not np.ndarray:
-                result = np.asarray(result)
-            if not plain or result.dtype != storage:
-                result = to_storage(result, kind)
-            env[out] = result
-
-        return one
-
-    def several(env: dict, generators: Sequence) -> None:
-        results = function(*[f(env) for f in fetch], **static)
-        for value, result, kind in zip(node.outputs, results, kinds, strict=True):
+    def draw(env: dict, generators: Sequence) -> None:
+        results = function(generators[generator].engine, *[f(env) for f in fetch])
+        for value, result, kind in zip(node.outputs, results if len(kinds) > 1 else (results,), kinds, strict=True):
             env[value] = to_storage(np.asarray(result), kind)
 
-    return several
+    return draw
 
 
 def _fetch(graph: Graph, item: Any) -> Callable[[dict], Any]:
@@ -131,5 +166,3 @@ def _placed(error: Exception, node: Node) -> Exception:
     error.rushlight_entry = node.entry  # type: ignore[attr-defined]
     return error
 
-
-__all__ = ["compile_graph", "convert"]

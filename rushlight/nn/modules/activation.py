@@ -95,12 +95,16 @@ class Hardtanh(Module):
         super().__init__()
         for old, name in ((min_value, "min_val"), (max_value, "max_val")):
             if old is not None:
-                warnings.warn(f"Hardtanh: {name}ue is deprecated. Fix: write {name}={old}.", FutureWarning, stacklevel=2)
+                warnings.warn(
+                    f"Hardtanh: {name}ue is deprecated. Fix: write {name}={old}.", FutureWarning, stacklevel=2
+                )
         self.min_val = min_val if min_value is None else min_value
         self.max_val = max_val if max_value is None else max_value
         self.inplace = inplace
         if self.max_val <= self.min_val:
-            raise AssertionError(f"{type(self).__name__}: got min_val={self.min_val}, max_val={self.max_val}; expected less")
+            raise AssertionError(
+                f"{type(self).__name__}: got min_val={self.min_val}, max_val={self.max_val}; expected less"
+            )
 
     def forward(self, input: Tensor) -> Tensor:
         return F.hardtanh(input, self.min_val, self.max_val, self.inplace)

@@ -89,7 +89,9 @@ class _FractionalMaxPoolNd(Module):
         super().__init__()
         name = type(self).__name__
         if (output_size is None) == (output_ratio is None):
-            raise ValueError(f"{name}: got output_size={output_size}, output_ratio={output_ratio}; expected exactly one")
+            raise ValueError(
+                f"{name}: got output_size={output_size}, output_ratio={output_ratio}; expected exactly one"
+            )
         self.kernel_size = spread(kernel_size, self._dims)
         self.return_indices = return_indices
         self.register_buffer("_random_samples", _random_samples)
@@ -105,7 +107,7 @@ class _FractionalMaxPoolNd(Module):
 
 
 class FractionalMaxPool2d(_FractionalMaxPoolNd):
-    """The largest value of windows whose places are drawn at random, down to output_size or output_ratio of the input."""
+    """The largest value of windows at random places, down to output_size or to output_ratio of the input."""
 
     _dims = 2
 

@@ -38,7 +38,8 @@ class AdaptiveLogSoftmaxWithLoss(Module):
             raise ValueError("AdaptiveLogSoftmaxWithLoss: got no cutoffs; expected at least one")
         if cutoffs != sorted(set(cutoffs)) or min(cutoffs) <= 0 or max(cutoffs) > n_classes - 1:
             raise ValueError(
-                f"AdaptiveLogSoftmaxWithLoss: got cutoffs={cutoffs}; expected rising numbers between 1 and {n_classes - 1}"
+                f"AdaptiveLogSoftmaxWithLoss: got cutoffs={cutoffs}; expected rising numbers between 1 and "
+                f"{n_classes - 1}"
             )
         self.in_features = in_features
         self.n_classes = n_classes
@@ -54,7 +55,9 @@ class AdaptiveLogSoftmaxWithLoss(Module):
             width = int(in_features // div_value ** (i + 1))
             size = self.cutoffs[i + 1] - self.cutoffs[i]
             self.tail.append(
-                Sequential(Linear(in_features, width, bias=False, **options), Linear(width, size, bias=False, **options))
+                Sequential(
+                    Linear(in_features, width, bias=False, **options), Linear(width, size, bias=False, **options)
+                )
             )
 
     def reset_parameters(self) -> None:
@@ -66,7 +69,8 @@ class AdaptiveLogSoftmaxWithLoss(Module):
     def forward(self, input_: Tensor, target_: Tensor) -> _ASMoutput:
         if target_.dim() not in (0, 1) or input_.dim() != target_.dim() + 1 or input_.shape[:-1] != target_.shape:
             raise RuntimeError(
-                f"AdaptiveLogSoftmaxWithLoss: got input {tuple(input_.shape)} and target {tuple(target_.shape)}; expected "
+                f"AdaptiveLogSoftmaxWithLoss: got input {tuple(input_.shape)} and target "
+                f"{tuple(target_.shape)}; expected "
                 f"(N, in_features) and (N,), or (in_features,) and ()"
             )
         single = target_.dim() == 0
@@ -74,7 +78,8 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         target = target_.unsqueeze(0) if single else target_
         if target.numel() and not (0 <= int(target.min()) and int(target.max()) < self.n_classes):
             raise RuntimeError(
-                f"AdaptiveLogSoftmaxWithLoss: got targets between {int(target.min())} and {int(target.max())}; expected "
+                f"AdaptiveLogSoftmaxWithLoss: got targets between {int(target.min())} and {int(target.max())}; "
+                "expected "
                 f"0 to {self.n_classes - 1}"
             )
         output = scores.gather(1, target.unsqueeze(1)).squeeze(1)

@@ -53,7 +53,8 @@ class MultiheadAttention(Module):
             )
         if embed_dim % num_heads:
             raise AssertionError(
-                f"MultiheadAttention: got embed_dim={embed_dim} with num_heads={num_heads}; expected a multiple of num_heads"
+                f"MultiheadAttention: got embed_dim={embed_dim} with num_heads={num_heads}; expected a multiple "
+                "of num_heads"
             )
         options = {"device": device, "dtype": dtype}
         self.embed_dim = embed_dim
@@ -104,15 +105,19 @@ class MultiheadAttention(Module):
     ) -> tuple[Tensor, Tensor | None]:
         if query.dim() not in (2, 3) or key.dim() != query.dim() or value.dim() != query.dim():
             raise AssertionError(
-                f"MultiheadAttention: got query {tuple(query.shape)}, key {tuple(key.shape)}, value {tuple(value.shape)}; "
+                f"MultiheadAttention: got query {tuple(query.shape)}, key {tuple(key.shape)}, value "
+                f"{tuple(value.shape)}; "
                 f"expected all 3-D (a batch) or all 2-D (one sample)"
             )
         if query.shape[-1] != self.embed_dim:
             raise AssertionError(
-                f"MultiheadAttention: got a query of shape {tuple(query.shape)}; expected a last size of {self.embed_dim}"
+                f"MultiheadAttention: got a query of shape {tuple(query.shape)}; expected a last size of "
+                f"{self.embed_dim}"
             )
         if is_causal and attn_mask is None:
-            raise RuntimeError("MultiheadAttention: is_causal only says that attn_mask is causal; pass the attn_mask too")
+            raise RuntimeError(
+                "MultiheadAttention: is_causal only says that attn_mask is causal; pass the attn_mask too"
+            )
         single = query.dim() == 2
         if single:
             query, key, value = query.unsqueeze(1), key.unsqueeze(1), value.unsqueeze(1)
@@ -164,7 +169,8 @@ class MultiheadAttention(Module):
             shapes = ((length, keys), (batch * self.num_heads, length, keys))
             if tuple(attn_mask.shape) not in shapes:
                 raise RuntimeError(
-                    f"MultiheadAttention: got attn_mask of shape {tuple(attn_mask.shape)}; expected {shapes[0]} or {shapes[1]}"
+                    f"MultiheadAttention: got attn_mask of shape {tuple(attn_mask.shape)}; expected {shapes[0]} "
+                    f"or {shapes[1]}"
                 )
             mask = _to_added(attn_mask, dtype).reshape(-1, 1 if attn_mask.dim() == 2 else self.num_heads, length, keys)
         if key_padding_mask is not None:

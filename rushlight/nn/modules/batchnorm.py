@@ -70,7 +70,8 @@ class _NormBase(Module):
         if self._input_dims and input.dim() not in self._input_dims:
             expected = " or ".join(f"{dims}-D" for dims in self._input_dims)
             raise ValueError(
-                f"{type(self).__name__}({self.num_features}): got an input of shape {tuple(input.shape)} ({input.dim()}-D); "
+                f"{type(self).__name__}({self.num_features}): got an input of shape {tuple(input.shape)} "
+                f"({input.dim()}-D); "
                 f"expected {expected}"
             )
 
@@ -157,7 +158,9 @@ class SyncBatchNorm(_BatchNorm):
 
     def _check_input_dim(self, input: rushlight.Tensor) -> None:
         if input.dim() < 2:
-            raise ValueError(f"SyncBatchNorm: got an input of shape {tuple(input.shape)}; expected at least 2 dimensions")
+            raise ValueError(
+                f"SyncBatchNorm: got an input of shape {tuple(input.shape)}; expected at least 2 dimensions"
+            )
 
     def forward(self, input: rushlight.Tensor) -> rushlight.Tensor:
         distributed = rushlight.distributed if hasattr(rushlight, "distributed") else None

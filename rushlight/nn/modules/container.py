@@ -61,7 +61,9 @@ class _Numbered(Module):
     def extend(self, modules: Iterable[Module]) -> Any:
         """Add several modules at the end."""
         if not isinstance(modules, Iterable):
-            raise TypeError(f"{type(self).__name__}.extend: got {type(modules).__name__}; expected an iterable of modules")
+            raise TypeError(
+                f"{type(self).__name__}.extend: got {type(modules).__name__}; expected an iterable of modules"
+            )
         for module in list(modules):
             self.append(module)
         return self
@@ -241,12 +243,16 @@ class ModuleDict(Module):
     def update(self, modules: Any) -> None:
         """Add or replace modules from a mapping or from (name, module) pairs."""
         if not isinstance(modules, Iterable):
-            raise TypeError(f"ModuleDict.update: got {type(modules).__name__}; expected a mapping or (name, module) pairs")
+            raise TypeError(
+                f"ModuleDict.update: got {type(modules).__name__}; expected a mapping or (name, module) pairs"
+            )
         if isinstance(modules, (Mapping, ModuleDict)):
             modules = modules.items()
         for place, pair in enumerate(modules):
             if not isinstance(pair, (tuple, list)):
-                raise TypeError(f"ModuleDict.update: got {type(pair).__name__} at place {place}; expected (name, module)")
+                raise TypeError(
+                    f"ModuleDict.update: got {type(pair).__name__} at place {place}; expected (name, module)"
+                )
             if len(pair) != 2:
                 raise ValueError(f"ModuleDict.update: got {len(pair)} things at place {place}; expected (name, module)")
             self[pair[0]] = pair[1]

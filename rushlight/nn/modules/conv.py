@@ -144,7 +144,18 @@ class _Conv(_ConvNd):
         dtype: Any = None,
     ) -> None:
         super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, 0, groups, bias, padding_mode, device, dtype
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            0,
+            groups,
+            bias,
+            padding_mode,
+            device,
+            dtype,
         )
 
 
@@ -158,7 +169,7 @@ class Conv1d(_Conv):
 
 
 class Conv2d(_Conv):
-    """Convolution over (N, C, H, W); each size becomes floor((size + 2·padding − dilation·(kernel − 1) − 1) / stride) + 1.
+    """Convolution over (N, C, H, W): size becomes floor((size + 2·padding − dilation·(kernel − 1) − 1) / stride) + 1.
 
     `padding` is numbers, 'valid' or 'same'; `padding_mode` fills it with zeros, 'reflect', 'replicate' or 'circular'.
 
@@ -254,7 +265,7 @@ class _ConvTranspose(_ConvNd):
 
 
 class ConvTranspose1d(_ConvTranspose):
-    """The gradient of Conv1d as a layer: L becomes (L − 1)·stride − 2·padding + dilation·(kernel − 1) + output_padding + 1."""
+    """Conv1d's gradient as a layer: out = (L − 1)·stride − 2·padding + dilation·(kernel − 1) + output_padding + 1."""
 
     _dims = 1
 

@@ -107,7 +107,11 @@ def _parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, 
         elif value is None:
             name = "dtype" if place == 1 else "device"
         else:
-            fix = "pass its device: model.to(next(other.parameters()).device)" if isinstance(value, ConvertMixin) else None
+            fix = (
+                "pass its device: model.to(next(other.parameters()).device)"
+                if isinstance(value, ConvertMixin)
+                else None
+            )
             raise TypeError(
                 explain_error(
                     "Module.to",
@@ -126,7 +130,9 @@ def _parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, 
     non_blocking, memory_format = given.pop("non_blocking", False), given.pop("memory_format", None)
     given.pop("copy", None)  # a module is always changed in place
     if given:
-        raise TypeError(explain_error("Module.to", got=f"the keyword {next(iter(given))!r}", expected="device or dtype"))
+        raise TypeError(
+            explain_error("Module.to", got=f"the keyword {next(iter(given))!r}", expected="device or dtype")
+        )
     if tensor is not None:
         device, dtype = tensor.device, tensor.dtype
     if dtype is not None and not (dtype.is_floating_point or dtype.is_complex):

@@ -1,8 +1,8 @@
 """Guards around modules: constructor names that do not exist, missing attributes, and `forward` called directly.
 
-Calling `model.forward(x)` skips every hook. A `ForwardGuard` stands in the class where the function `forward` stood; it hands
-out the plain bound method to `Module.__call__`, and to anyone else a method that warns once per class, unless the module is
-already being called further up the stack (`super().forward(x)`, a wrapped forward, ...).
+Calling `model.forward(x)` skips every hook. A `ForwardGuard` stands in the class where the function `forward` stood; it
+hands out the plain bound method to `Module.__call__`, and to anyone else a method that warns once per class, unless the
+module is already being called further up the stack (`super().forward(x)`, a wrapped forward, ...).
 """
 
 from __future__ import annotations
@@ -30,7 +30,12 @@ class ForwardGuard:
         self._checked: Callable[..., Any] | None = None
 
     def __get__(
-        self, module: Any, owner: Any = None, _frame: Any = sys._getframe, _callers: Any = CALLERS, _bind: Any = MethodType
+        self,
+        module: Any,
+        owner: Any = None,
+        _frame: Any = sys._getframe,
+        _callers: Any = CALLERS,
+        _bind: Any = MethodType,
     ) -> Any:  # every call of a user's module comes here: the last three parameters make globals local
         if module is None:
             return self.function

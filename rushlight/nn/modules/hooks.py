@@ -1,11 +1,12 @@
 """Hooks: functions that run before and after a module's forward and backward.
 
-The plain call in module.py never comes here unless a hook is registered. Backward hooks need no help from the engine: the
-inputs and outputs of the module pass through an identity whose backward hands the gradients to the hooks.
+The plain call in module.py never comes here unless a hook is registered. Backward hooks need no help from the engine:
+the inputs and outputs of the module pass through an identity whose backward hands the gradients to the hooks.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 import warnings
 import weakref
@@ -190,25 +191,30 @@ class HookMixin:
                 self._run_forward_hook(key, hook, args, kwargs, None)
             except Exception as error:
                 warnings.warn(
-                    f"a forward hook of {type(self).__name__} with always_call=True raised while another error was being "
+                    f"a forward hook of {type(self).__name__} with always_call=True raised while another error "
+                    "was being "
                     f"handled, and is left out: {error!r}",
                     UserWarning,
                     stacklevel=4,
                 )
 
 
-class _Watch(rushlight.autograd.Function):
-    """Identity on tensors; its backward passes all their gradients through `on_gradients` at once."""
+@functools.cache
+def _watch_function() -> Any:
+    """The identity on tensors whose backward passes all their gradients through `on_gradients` at once."""
 
-    @staticmethod
-    def forward(ctx: Any, on_gradients: Callable[[tuple[Any, ...]], tuple[Any, ...]], *tensors: Any) -> Any:
-        ctx.on_gradients = on_gradients
-        ctx.set_materialize_grads(False)
-        return tuple(tensor.view_as(tensor) for tensor in tensors)
+    class Watch(rushlight.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, on_gradients: Callable[[tuple[Any, ...]], tuple[Any, ...]], *tensors: Any) -> Any:
+            ctx.on_gradients = on_gradients
+            ctx.set_materialize_grads(False)
+            return tuple(tensor.view_as(tensor) for tensor in tensors)
 
-    @staticmethod
-    def backward(ctx: Any, *gradients: Any) -> Any:
-        return (None, *ctx.on_gradients(gradients))
+        @staticmethod
+        def backward(ctx: Any, *gradients: Any) -> Any:
+            return (None, *ctx.on_gradients(gradients))
+
+    return Watch
 
 
 class BackwardHooks:
@@ -255,7 +261,8 @@ class BackwardHooks:
                 result = hook(self.module, nothing, packed)
                 if result is not None and not all(each is None for each in result):
                     raise RuntimeError(
-                        f"backward hook on {type(self.module).__name__}: it returned gradients, but no input of the module "
+                        f"backward hook on {type(self.module).__name__}: it returned gradients, but no input of "
+                        "the module "
                         f"requires one; expected None"
                     )
         return tuple(packed[place] for place in self.watched_outputs)
@@ -263,7 +270,8 @@ class BackwardHooks:
     def _inputs_known(self, gradients: tuple[Any, ...]) -> tuple[Any, ...]:
         if self.grad_outputs is None:
             raise RuntimeError(
-                f"backward hook on {type(self.module).__name__}: the gradients of its inputs arrived before those of its "
+                f"backward hook on {type(self.module).__name__}: the gradients of its inputs arrived before "
+                "those of its "
                 f"outputs; an input reaches the loss without passing through the module's output"
             )
         packed = _spread(gradients, self.watched_inputs, self.input_count)
@@ -284,14 +292,14 @@ class BackwardHooks:
 
 
 def _watch(values: tuple[Any, ...], on_gradients: Any) -> tuple[list[int], tuple[Any, ...]]:
-    """Pass the tensors that require gradients through one `_Watch`; also return their places."""
+    """Pass the tensors that require gradients through one `Watch`; also return their places."""
     if not rushlight.is_grad_enabled():
         return [], values
     places = [i for i, value in enumerate(values) if isinstance(value, rushlight.Tensor) and value.requires_grad]
     if not places:
         return places, values
     watched = list(values)
-    for place, tensor in zip(places, _Watch.apply(on_gradients, *(values[i] for i in places))):
+    for place, tensor in zip(places, _watch_function().apply(on_gradients, *(values[i] for i in places))):
         watched[place] = tensor
     return places, tuple(watched)
 

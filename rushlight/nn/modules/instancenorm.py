@@ -35,7 +35,8 @@ class _InstanceNorm(_NormBase):
             )
         if self.affine and input.shape[-dims - 1] != self.num_features:
             raise ValueError(
-                f"{type(self).__name__}({self.num_features}): got {input.shape[-dims - 1]} channels in an input of shape "
+                f"{type(self).__name__}({self.num_features}): got {input.shape[-dims - 1]} channels in an input "
+                "of shape "
                 f"{tuple(input.shape)}; expected {self.num_features}"
             )
         single = input.dim() == dims + 1

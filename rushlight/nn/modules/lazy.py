@@ -8,7 +8,7 @@ from rushlight.nn.parameter import is_lazy
 
 
 class LazyModuleMixin:
-    """Put before the layer's class: on the first call `initialize_parameters(*args)` runs, and the object becomes `cls_to_become`.
+    """Put before the layer's class: the first call runs `initialize_parameters(*args)` and makes it a `cls_to_become`.
 
     Until then its parameters are `UninitializedParameter`s; loading a state_dict gives them their shapes too.
     """

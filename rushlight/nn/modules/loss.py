@@ -20,7 +20,9 @@ def old_reduction(size_average: bool | None, reduce: bool | None, reduction: str
         reduction = "none"
     else:
         reduction = "mean" if size_average in (None, True) else "sum"
-    warnings.warn(f"size_average and reduce are deprecated. Fix: write reduction={reduction!r}.", UserWarning, stacklevel=4)
+    warnings.warn(
+        f"size_average and reduce are deprecated. Fix: write reduction={reduction!r}.", UserWarning, stacklevel=4
+    )
     return reduction
 
 
@@ -132,9 +134,7 @@ class NLLLoss(_WeightedLoss):
         self.ignore_index = ignore_index
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return F.nll_loss(
-            input, target, weight=self.weight, ignore_index=self.ignore_index, reduction=self.reduction
-        )
+        return F.nll_loss(input, target, weight=self.weight, ignore_index=self.ignore_index, reduction=self.reduction)
 
 
 class NLLLoss2d(NLLLoss):

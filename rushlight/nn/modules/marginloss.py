@@ -83,7 +83,9 @@ class MultiMarginLoss(_WeightedLoss):
         if p not in (1, 2):
             raise ValueError(f"MultiMarginLoss: got p={p}; expected 1 or 2")
         if weight is not None and weight.dim() != 1:
-            raise ValueError(f"MultiMarginLoss: got a weight of {weight.dim()} dimensions; expected 1, a value per class")
+            raise ValueError(
+                f"MultiMarginLoss: got a weight of {weight.dim()} dimensions; expected 1, a value per class"
+            )
         self.p = p
         self.margin = margin
 

@@ -1,6 +1,7 @@
 """`Module`: a tree of named parameters, buffers and child modules, with a `forward`.
 
-Registration, the call itself, walking the tree and printing are here; hooks, state_dict and conversion are the three bases.
+Registration, attributes, modes and the call itself are here; walking the tree (walk.py), hooks (hooks.py), state_dict
+(state.py) and conversion (convert.py) are its bases.
 """
 
 from __future__ import annotations
@@ -140,7 +141,9 @@ class Module(WalkMixin, HookMixin, StateMixin, ConvertMixin):
         if not isinstance(name, str):
             raise TypeError(f"a {kind} name must be a str, got {type(name).__name__}")
         if "." in name:
-            raise KeyError(f"a {kind} name cannot contain '.', got {name!r}: the dot separates levels in state_dict keys")
+            raise KeyError(
+                f"a {kind} name cannot contain '.', got {name!r}: the dot separates levels in state_dict keys"
+            )
         if name == "":
             raise KeyError(f"a {kind} name cannot be the empty string")
         if hasattr(self, name) and name not in self.__dict__[table]:
@@ -152,12 +155,14 @@ class Module(WalkMixin, HookMixin, StateMixin, ConvertMixin):
         if param is not None:
             if not isinstance(param, Parameter):
                 raise TypeError(
-                    f"parameter {name!r} of {type(self).__name__}: got {_typename(param)}, expected nn.Parameter or None. "
+                    f"parameter {name!r} of {type(self).__name__}: got {_typename(param)}, expected "
+                    "nn.Parameter or None. "
                     f"Fix: wrap it: nn.Parameter(tensor)."
                 )
             if param.grad_fn is not None:
                 raise ValueError(
-                    f"parameter {name!r} of {type(self).__name__} was computed from other tensors; a parameter must be a "
+                    f"parameter {name!r} of {type(self).__name__} was computed from other tensors; a parameter "
+                    "must be a "
                     f"leaf. Fix: compute it in forward(), or pass nn.Parameter(value.detach())."
                 )
         self._parameters[name] = param
@@ -214,7 +219,9 @@ class Module(WalkMixin, HookMixin, StateMixin, ConvertMixin):
             if value is not None:
                 self._refuse("child module", name, value, "nn.Module or None", "delete it first: del module." + name)
             state["_modules"][name] = None
-        elif isinstance(value, rushlight.Tensor) and isinstance(value, Buffer) and name not in state.get("_buffers", ()):
+        elif (
+            isinstance(value, rushlight.Tensor) and isinstance(value, Buffer) and name not in state.get("_buffers", ())
+        ):
             self._check_ready("buffer")
             self._forget(name, keep="_buffers")
             self.register_buffer(name, value, value.persistent)

@@ -17,9 +17,8 @@ class LayerNorm(Module):
     """y = (x − mean) / √(var + eps) · weight + bias over the last dimensions, which have the sizes normalized_shape.
 
     >>> import rushlight as torch
-    >>> torch.nn.LayerNorm(4)(torch.ones(2, 4))
-    tensor([[0., 0., 0., 0.],
-            [0., 0., 0., 0.]], grad_fn=<NativeLayerNormBackward0>)
+    >>> torch.nn.LayerNorm(4)(torch.ones(1, 4)).tolist()
+    [[0.0, 0.0, 0.0, 0.0]]
     """
 
     def __init__(
@@ -102,7 +101,8 @@ class GroupNorm(Module):
         check_counts("GroupNorm", num_groups=num_groups, num_channels=num_channels)
         if num_channels % num_groups != 0:
             raise ValueError(
-                f"GroupNorm: got num_channels={num_channels} with num_groups={num_groups}; expected a multiple of num_groups"
+                f"GroupNorm: got num_channels={num_channels} with num_groups={num_groups}; expected a multiple "
+                "of num_groups"
             )
         self.num_groups = num_groups
         self.num_channels = num_channels
@@ -117,9 +117,8 @@ class GroupNorm(Module):
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
-        return (
-            f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, bias={self.bias is not None}"
-        )
+        has_bias = self.bias is not None
+        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, bias={has_bias}"
 
 
 class LocalResponseNorm(Module):

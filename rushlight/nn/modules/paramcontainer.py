@@ -86,7 +86,7 @@ class ParameterList(_Uncallable):
 
 
 class ParameterDict(_Uncallable):
-    """A dict, in insertion order, whose tensors are Parameters that the parent sees. A plain dict is added by sorted name.
+    """A dict whose tensors are Parameters that the parent sees; a plain dict is added sorted by name.
 
     >>> import rushlight as torch
     >>> list(torch.nn.ParameterDict({"w": torch.ones(2)}).state_dict())
@@ -180,9 +180,13 @@ class ParameterDict(_Uncallable):
             parameters = sorted(parameters.items())
         for place, pair in enumerate(parameters):
             if not isinstance(pair, (tuple, list)):
-                raise TypeError(f"ParameterDict.update: got {type(pair).__name__} at place {place}; expected (name, value)")
+                raise TypeError(
+                    f"ParameterDict.update: got {type(pair).__name__} at place {place}; expected (name, value)"
+                )
             if len(pair) != 2:
-                raise ValueError(f"ParameterDict.update: got {len(pair)} things at place {place}; expected (name, value)")
+                raise ValueError(
+                    f"ParameterDict.update: got {len(pair)} things at place {place}; expected (name, value)"
+                )
             self[pair[0]] = pair[1]
 
     def __or__(self, other: ParameterDict) -> ParameterDict:

@@ -140,14 +140,17 @@ class RNNBase(Module):
 
     def forward(self, input: Tensor, hx: Any = None) -> Any:
         if not isinstance(input, rushlight.Tensor):
-            raise NotImplementedError(f"{type(self).__name__}: got {type(input).__name__}; only padded Tensors are supported")
+            raise NotImplementedError(
+                f"{type(self).__name__}: got {type(input).__name__}; only padded Tensors are supported"
+            )
         if input.dim() not in (2, 3):
             raise ValueError(f"{type(self).__name__}: got an input of shape {tuple(input.shape)}; expected 2-D or 3-D")
         single = input.dim() == 2
         batch_dim = 0 if self.batch_first and not single else 1
         if input.shape[-1] != self.input_size:
             raise RuntimeError(
-                f"{type(self).__name__}: got an input of shape {tuple(input.shape)} whose last size is {input.shape[-1]}; "
+                f"{type(self).__name__}: got an input of shape {tuple(input.shape)} whose last size is "
+                f"{input.shape[-1]}; "
                 f"expected input_size={self.input_size}"
             )
         if single:
@@ -227,7 +230,9 @@ class RNN(RNNBase):
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        args, nonlinearity = (args[:3] + args[4:], args[3]) if len(args) > 3 else (args, kwargs.pop("nonlinearity", "tanh"))
+        args, nonlinearity = (
+            (args[:3] + args[4:], args[3]) if len(args) > 3 else (args, kwargs.pop("nonlinearity", "tanh"))
+        )
         if nonlinearity not in ("tanh", "relu"):
             raise ValueError(f"RNN: got nonlinearity={nonlinearity!r}; expected 'tanh' or 'relu'")
         if "proj_size" in kwargs:

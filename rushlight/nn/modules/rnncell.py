@@ -47,7 +47,8 @@ class RNNCellBase(Module):
             raise ValueError(f"{name}: got an input of shape {tuple(input.shape)}; expected 1-D or 2-D")
         if input.shape[-1] != self.input_size:
             raise RuntimeError(
-                f"{name}: got an input of shape {tuple(input.shape)}; expected a last size of input_size={self.input_size}"
+                f"{name}: got an input of shape {tuple(input.shape)}; expected a last size of "
+                f"input_size={self.input_size}"
             )
         single = input.dim() == 1
         if states is None:

@@ -40,6 +40,16 @@ class ShapeDiffers(str):
         return message
 
 
+class _WithModule:
+    """Marks a load hook that also wants the module: the one being loaded, so that a deep copy passes itself."""
+
+    def __init__(self, hook: Callable[..., Any]) -> None:
+        self.hook = hook
+
+    def __call__(self, *args: Any) -> Any:
+        return self.hook(*args)
+
+
 class StateMixin:
     """The part of Module that turns it into a dict of tensors and back."""
 
@@ -107,8 +117,8 @@ class StateMixin:
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         """Copy the tensors of `state_dict` into this module (`assign`: take them over instead).
 
-        Returns (missing_keys, unexpected_keys). RuntimeError when shapes differ, or, if `strict`, keys do: the message is a
-        table of them with the nearest names.
+        Returns (missing_keys, unexpected_keys). RuntimeError when shapes differ, or, if `strict`, keys do: the message
+        is a table of them with the nearest names.
         """
         if not isinstance(state_dict, Mapping):
             raise TypeError(
@@ -155,7 +165,8 @@ class StateMixin:
     ) -> None:
         """Load this module's own tensors; classes whose saved form has changed override this."""
         for hook in self._load_state_dict_pre_hooks.values():
-            hook(state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
+            target = (self,) if isinstance(hook, _WithModule) else ()
+            hook(*target, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
         assign = local_metadata.get("assign_to_params_buffers", False)
         own = self._own_state()
         for name, tensor in own.items():
@@ -218,12 +229,13 @@ class StateMixin:
         return _register(self._state_dict_hooks, hook)
 
     def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Run `hook(module, state_dict, prefix, local_metadata, strict, missing, unexpected, errors)` before loading."""
+        """Run `hook(module, state_dict, prefix, metadata, strict, missing, unexpected, errors)` before loading."""
         return self._register_load_state_dict_pre_hook(hook, with_module=True)
 
-    def _register_load_state_dict_pre_hook(self, hook: Callable[..., Any], with_module: bool = False) -> RemovableHandle:
-        bound = (lambda *args: hook(self, *args)) if with_module else hook
-        return _register(self._load_state_dict_pre_hooks, bound)
+    def _register_load_state_dict_pre_hook(
+        self, hook: Callable[..., Any], with_module: bool = False
+    ) -> RemovableHandle:
+        return _register(self._load_state_dict_pre_hooks, _WithModule(hook) if with_module else hook)
 
     def register_load_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Run `hook(module, incompatible_keys)` after loading; it may edit the two lists in place."""
@@ -263,20 +275,28 @@ def _nearest(key: str, names: Any) -> str:
 
 def _likely_fix(own: Any, state_dict: Any, shapes_differ: bool) -> str:
     prefix = "module."
-    if state_dict and all(key.startswith(prefix) for key in state_dict) and not any(key.startswith(prefix) for key in own):
+    if (
+        state_dict
+        and all(key.startswith(prefix) for key in state_dict)
+        and not any(key.startswith(prefix) for key in own)
+    ):
         return (
-            "every key of the checkpoint begins with 'module.' (saved from a DistributedDataParallel or DataParallel model): "
+            "every key of the checkpoint begins with 'module.' (saved from a DistributedDataParallel or "
+            "DataParallel model): "
             "load {key.removeprefix('module.'): value for key, value in checkpoint.items()}."
         )
-    if state_dict and not any(isinstance(value, rushlight.Tensor) for value in state_dict.values()) or (
-        any(isinstance(value, Mapping) for value in state_dict.values())
+    if (
+        state_dict
+        and not any(isinstance(value, rushlight.Tensor) for value in state_dict.values())
+        or (any(isinstance(value, Mapping) for value in state_dict.values()))
     ):
         nested = [key for key, value in state_dict.items() if isinstance(value, Mapping)]
         if nested:
             return f"this is a whole checkpoint; load one entry of it: checkpoint[{nested[0]!r}]."
     if shapes_differ:
         return (
-            "build the model with the sizes it was saved with, or drop the keys whose shape differs and load the rest with "
+            "build the model with the sizes it was saved with, or drop the keys whose shape differs and load "
+            "the rest with "
             "strict=False."
         )
     return "build the model as it was when saved, rename the keys, or pass strict=False to load only what fits."

@@ -95,7 +95,7 @@ class TransformerEncoderLayer(_Layer):
 
 
 class TransformerDecoderLayer(_Layer):
-    """Self-attention, attention on the encoder's output, then two Linears, each with dropout, residual and LayerNorm."""
+    """Self-attention, attention on the encoder's output, two Linears, each with dropout, residual and LayerNorm."""
 
     def __init__(
         self,
@@ -275,13 +275,15 @@ class Transformer(Module):
         batch_dim = 0 if self.batch_first else 1
         if src.dim() == 3 and src.shape[batch_dim] != tgt.shape[batch_dim]:
             raise RuntimeError(
-                f"Transformer: got batches of {src.shape[batch_dim]} (src) and {tgt.shape[batch_dim]} (tgt) in dimension "
+                f"Transformer: got batches of {src.shape[batch_dim]} (src) and {tgt.shape[batch_dim]} (tgt) in "
+                "dimension "
                 f"{batch_dim}; expected the same"
             )
         for name, tensor in (("src", src), ("tgt", tgt)):
             if tensor.shape[-1] != self.d_model:
                 raise RuntimeError(
-                    f"Transformer: got {name} of shape {tuple(tensor.shape)}; expected a last size of d_model={self.d_model}"
+                    f"Transformer: got {name} of shape {tuple(tensor.shape)}; expected a last size of "
+                    f"d_model={self.d_model}"
                 )
         memory = self.encoder(src, mask=src_mask, src_key_padding_mask=src_key_padding_mask, is_causal=src_is_causal)
         return self.decoder(

@@ -158,14 +158,17 @@ def indent(text: str, spaces: int) -> str:
 
 
 def note_module_path(module: Any, error: BaseException) -> None:
-    """Add (or lengthen) the note on `error` that says in which module it was raised: `in module: Net.fc1 (Linear(...))`.
+    """Add (or lengthen) the note on `error` that says where it was raised: `in module: Net.fc1 (Linear(...))`.
 
     Every module on the way out calls this once; each knows only the name of the child that failed.
     """
     trail = getattr(error, "_module_trail", None)
     if trail is None:
-        shown = repr(module)
-        if "\n" in shown or len(shown) > 120:
+        try:
+            shown = repr(module)
+        except Exception:  # a broken extra_repr must not hide the error that is being reported
+            shown = ""
+        if "\n" in shown or not 0 < len(shown) <= 120:
             shown = type(module).__name__
         path, notes = [], []
     else:
@@ -175,6 +178,6 @@ def note_module_path(module: Any, error: BaseException) -> None:
             name = next((name for name, each in module.named_modules() if each is child), type(child).__name__)
             path = [name, *path]
     own = ".".join([type(module).__name__, *path])
-    note = f"in module: {own} ({shown})" if own != shown else f"in module: {own}"
+    note = f"in module: {own}" if own.endswith(shown) else f"in module: {own} ({shown})"
     error._module_trail = (module, path, shown, note)
     error.__notes__ = [*notes, note] if trail is not None else [*getattr(error, "__notes__", ()), note]

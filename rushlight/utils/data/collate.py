@@ -134,6 +134,13 @@ def _check_equal(what: str, values: Sequence[Any]) -> None:
 
 def _stack_tensors(batch: Sequence[Any]) -> Any:
     try:
+        arrays = [tensor.numpy() for tensor in batch]
+    except (AttributeError, RuntimeError, TypeError):  # gradients, another device, or a type that NumPy does not have
+        arrays = []
+    if arrays and all(array.dtype == arrays[0].dtype for array in arrays):
+        # The batch becomes a plain input of the step that uses it, and not `len(batch)` entries of its trace.
+        return _stack_arrays(arrays)
+    try:
         return rushlight.stack(list(batch))
     except RuntimeError:
         _check_equal("shape", [tuple(tensor.shape) for tensor in batch])

@@ -95,16 +95,16 @@ class TensorDataset(Dataset):
         return self.tensors[0].size(0)
 
     def collated_batch(self, indices: list[int]) -> list[Tensor]:
-        """The batch of these samples: one gather a tensor, or one copied slice when the indices are consecutive."""
-        first, last = indices[0], indices[-1]
-        if 0 <= first and last < len(self) and last - first == len(indices) - 1 and _consecutive(indices):
-            return [tensor[first : last + 1].clone() for tensor in self.tensors]
-        rows = rushlight.from_numpy(np.frombuffer(array("q", indices), dtype=np.int64))
-        return [tensor[rows] for tensor in self.tensors]
+        """The batch of these samples, one gather a tensor."""
+        rows = np.frombuffer(array("q", indices), dtype=np.int64)
+        return [_gather(tensor, rows) for tensor in self.tensors]
 
 
-def _consecutive(indices: list[int]) -> bool:
-    return indices == list(range(indices[0], indices[0] + len(indices)))
+def _gather(tensor: Tensor, rows: np.ndarray) -> Tensor:
+    """`tensor[rows]`, read at once where that can be: the batch is then a plain input of the step that uses it."""
+    if tensor.requires_grad or tensor.device.type != "cpu" or tensor.dtype == rushlight.bfloat16:
+        return tensor[rushlight.from_numpy(rows)]
+    return rushlight.from_numpy(tensor.numpy().take(rows, axis=0))
 
 
 class StackDataset(Dataset):

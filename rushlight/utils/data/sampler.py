@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Sized
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import rushlight
@@ -79,6 +79,9 @@ class RandomSampler(Sampler[int]):
         return len(self.data_source) if self._num_samples is None else self._num_samples
 
     def __iter__(self) -> Iterator[int]:
+        return chain.from_iterable(self._draws())
+
+    def _draws(self) -> Iterator[list[int]]:
         generator = self.generator
         if generator is None:
             generator = rushlight.Generator()
@@ -87,14 +90,14 @@ class RandomSampler(Sampler[int]):
         if self.replacement:
             # PyTorch draws 32 at a time; the same chunks keep the generator in step with it.
             for left in range(self.num_samples, 0, -32):
-                chunk = rushlight.randint(high=size, size=(min(32, left),), dtype=rushlight.int64, generator=generator)
-                yield from chunk.tolist()
+                shape = (min(32, left),)
+                yield rushlight.randint(high=size, size=shape, dtype=rushlight.int64, generator=generator).tolist()
             return
         for _ in range(self.num_samples // size):
-            yield from rushlight.randperm(size, generator=generator).tolist()
+            yield rushlight.randperm(size, generator=generator).tolist()
         rest = self.num_samples % size
         if rest or self.generator is not None:  # a caller's generator also moves for an empty rest
-            yield from rushlight.randperm(size, generator=generator).tolist()[:rest]
+            yield rushlight.randperm(size, generator=generator).tolist()[:rest]
 
     def __len__(self) -> int:
         return self.num_samples

@@ -42,7 +42,7 @@ def _take_apart(tensor: Any) -> tuple[np.ndarray, bool, bool, str]:
             "DataLoader: got a sample that is the result of a computation with gradients, which cannot leave its "
             "worker process. Fix: return tensor.detach(), compute under no_grad(), or use num_workers=0."
         )
-    values = tensor.detach()
+    values = tensor.detach() if tensor.requires_grad else tensor
     device = "" if values.device.type == "cpu" else str(values.device)
     if device:
         values = values.cpu()
@@ -80,7 +80,7 @@ def send(connection: Any, packed: tuple[memoryview, list[memoryview]]) -> None:
     head, buffers = packed
     sizes = [buffer.nbytes for buffer in buffers]
     share = _CAN_SHARE and sum(sizes) >= _SHARE_FROM
-    parts = [_HEADER.pack(share, head.nbytes, len(sizes)), struct.pack(f"<{len(sizes)}q", *sizes), head]
+    parts: list[Any] = [_HEADER.pack(share, head.nbytes, len(sizes)), struct.pack(f"<{len(sizes)}q", *sizes), head]
     if not share:
         connection.send_bytes(b"".join(parts + buffers))
         return

@@ -1,0 +1,13 @@
+"""`torch.nn.functional`: one file a family; what each lists in `__all__` is public here."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+__all__: list[str] = []
+for _family in pkgutil.iter_modules(__path__):
+    _module = importlib.import_module(f"{__name__}.{_family.name}")
+    for _name in _module.__all__:
+        globals()[_name] = getattr(_module, _name)
+        __all__.append(_name)

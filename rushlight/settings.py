@@ -1,0 +1,117 @@
+"""PyTorch's process-wide settings. Those that ask for what Rushlight always does are accepted and remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rushlight import config
+from rushlight.device import device, resolve
+from rushlight.errors import explain_error
+
+
+class _Remembered:
+    deterministic = False
+    warn_only = False
+    precision = "highest"
+    interop_threads = 1
+
+
+def get_num_threads() -> int:
+    """How many threads the native backend may use; the NumPy backend leaves that to its BLAS."""
+    return config.threads
+
+
+def set_num_threads(count: int) -> None:
+    """Set what `get_num_threads` gives.
+
+    >>> import rushlight as torch
+    >>> before = torch.get_num_threads()
+    >>> torch.set_num_threads(3); torch.get_num_threads()
+    3
+    >>> torch.set_num_threads(before)
+    """
+    config.threads = _positive("set_num_threads", count)
+
+
+def get_num_interop_threads() -> int:
+    """1, or what was set: a recorded step is one program, so there is nothing to run beside it."""
+    return _Remembered.interop_threads
+
+
+def set_num_interop_threads(count: int) -> None:
+    """Remembered; without effect."""
+    _Remembered.interop_threads = _positive("set_num_interop_threads", count)
+
+
+def _positive(op: str, count: Any) -> int:
+    if not isinstance(count, int) or isinstance(count, bool):
+        raise TypeError(explain_error(op, got=f"{count!r}", expected="an int"))
+    if count < 1:
+        raise RuntimeError(explain_error(op, got=f"{count}", expected="a positive number of threads"))
+    return count
+
+
+def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
+    """Remembered; results are the same bits from run to run either way."""
+    _Remembered.deterministic, _Remembered.warn_only = bool(mode), bool(warn_only)
+
+
+def are_deterministic_algorithms_enabled() -> bool:
+    """What `use_deterministic_algorithms` was given."""
+    return _Remembered.deterministic
+
+
+def is_deterministic_algorithms_warn_only_enabled() -> bool:
+    """What `use_deterministic_algorithms` was given as `warn_only`."""
+    return _Remembered.deterministic and _Remembered.warn_only
+
+
+def get_float32_matmul_precision() -> str:
+    """What `set_float32_matmul_precision` was given."""
+    return _Remembered.precision
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """'highest', 'high' or 'medium': remembered. Products of float32 are always computed in float32 or better."""
+    if precision not in ("highest", "high", "medium"):
+        raise RuntimeError(
+            explain_error(
+                "set_float32_matmul_precision", got=f"{precision!r}", expected="'highest', 'high' or 'medium'"
+            )
+        )
+    _Remembered.precision = precision
+
+
+def get_default_device() -> device:
+    """The CPU."""
+    return resolve(None)
+
+
+def set_default_device(device: Any) -> None:
+    """Accepts the CPU; RuntimeError for a device that this build cannot compute on."""
+    if resolve(device).type != "cpu":
+        raise NotImplementedError(
+            explain_error(
+                "set_default_device", got=f"{device!r}", expected="'cpu'", fix=f"pass device={device!r} to each call"
+            )
+        )
+
+
+def compile(model: Callable | None = None, **options: Any) -> Callable:
+    """The callable itself: every loop is recorded and compiled without being asked.
+
+    `fullgraph`, `dynamic`, `backend`, `mode`, `options` and `disable` are accepted. Usable as a decorator.
+
+    >>> import rushlight as torch
+    >>> torch.compile(abs) is abs
+    True
+    """
+    unknown = set(options) - {"fullgraph", "dynamic", "backend", "mode", "options", "disable"}
+    if unknown:
+        raise TypeError(explain_error("compile", got=f"unknown option {min(unknown)!r}", expected="PyTorch's options"))
+    if model is None:
+        return lambda function: compile(function, **options)
+    if not callable(model):
+        raise TypeError(explain_error("compile", got=f"a {type(model).__name__}", expected="a module or a function"))
+    return model

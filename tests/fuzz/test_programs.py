@@ -1,0 +1,263 @@
+"""Random programs of views, in-place writes, detached aliases, no_grad blocks and flushes, against real PyTorch (R11).
+
+A program is a list of Python lines, run line by line under both. A line that raises must raise the same class in both (the
+library under test may add a more specific subclass), and is then skipped. In the end all live tensors, the gradients of the
+leaves and the facts of the tensors (shape, strides, requires_grad, is_leaf, version) must be equal. A failure prints the program.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import warnings
+
+import numpy as np
+import pytest
+
+import rushlight
+
+torch = pytest.importorskip("torch")
+
+COMMIT, NIGHTLY = 200, int(os.environ.get("RUSHLIGHT_FUZZ_PROGRAMS", "4000"))
+
+
+class Writer:
+    """Writes one random program, looking at real PyTorch's tensors to know the shapes."""
+
+    def __init__(self, seed: int):
+        self.random = random.Random(seed)
+        self.count = 0
+        self.numpy = self.random.random() < 0.2  # NumPy holds some memory: then nothing requires grad
+
+    def name(self) -> str:
+        self.count += 1
+        return f"v{self.count}"
+
+    def numbers(self, count: int) -> str:
+        return repr([round(self.random.uniform(-2, 2), 2) for _ in range(count)])
+
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.random.choice([1, 2, 3, 4]) for _ in range(self.random.choice([0, 1, 1, 2, 2, 2, 3])))
+
+    def create(self) -> str:
+        shape = self.shape()
+        count = int(np.prod(shape))
+        made = f"torch.tensor({self.numbers(count)}, dtype=torch.float64).reshape({shape})"
+        kind = self.random.random()
+        if self.numpy:
+            if kind < 0.4:
+                return f"{self.name()} = torch.from_numpy(np.array({self.numbers(count)}).reshape({shape}))"
+            return f"{self.name()} = {made}"
+        if kind < 0.5:
+            return f"{self.name()} = {made}.requires_grad_()"
+        if kind < 0.6:
+            return f"{self.name()} = torch.{self.random.choice(['zeros', 'ones'])}({shape}, dtype=torch.float64)"
+        if kind < 0.7:
+            return f"{self.name()} = torch.arange({count}, dtype=torch.float64).view({shape})"
+        return f"{self.name()} = {made}"
+
+    def view(self, x: str, t) -> str:
+        r, n = self.random, t.dim()
+        kind = r.choice(
+            ["slice", "slice", "select", "transpose", "permute", "view", "reshape", "expand", "unsqueeze", "squeeze",
+             "diagonal", "unfold", "as_strided", "detach", "narrow", "T", "flatten", "item", "ellipsis", "alias", "data"]
+        )  # fmt: skip
+        d = r.randrange(-n, n) if n else 0
+        size = t.shape[d] if n else 1
+        if kind in ("slice", "ellipsis"):
+            low = r.randrange(0, size)
+            lead = "..., " if kind == "ellipsis" else ":, " * (d % n if n else 0)
+            return f"{x}[{lead}{low}:{r.randint(low, size + 1)}:{r.choice([1, 1, 2])}]"
+        if kind == "item":
+            return f"{x}[{r.randrange(-size, size)}]"
+        if kind == "select":
+            return f"{x}.select({d}, {r.randrange(-size, size)})"
+        if kind == "transpose":
+            return f"{x}.transpose({d}, {r.randrange(-n, n) if n else 0})"
+        if kind == "permute":
+            return f"{x}.permute({tuple(r.sample(range(n), n))})"
+        if kind in ("view", "reshape"):
+            sizes = [s for s in self.factors(t.numel())]
+            return f"{x}.{kind}({tuple(sizes)})"
+        if kind == "expand":
+            return f"{x}.expand({tuple([r.choice([2, 3])] * r.choice([0, 1]) + [r.choice([-1, 3]) if s == 1 else s for s in t.shape])})"
+        if kind == "unsqueeze":
+            return f"{x}.unsqueeze({r.randint(-n - 1, n)})"
+        if kind == "squeeze":
+            return f"{x}.squeeze({r.choice(['', str(d)]) if n else ''})"
+        if kind == "diagonal":
+            return f"{x}.diagonal({r.choice([-1, 0, 1])})"
+        if kind == "unfold":
+            return f"{x}.unfold({d}, {r.randint(1, size)}, {r.choice([1, 2])})"
+        if kind == "as_strided":
+            return f"{x}.as_strided({r.choice(['(2,), (1,)', '(2, 2), (2, 1)', '(1, 2), (1, 2)', '(2, 2), (1, 1)'])}, {r.choice([0, 1])})"
+        if kind == "narrow":
+            low = r.randrange(0, size)
+            return f"{x}.narrow({d}, {low}, {r.randint(0, size - low)})"
+        if kind == "alias":
+            return f"{x}.view_as({x})"
+        return {"detach": f"{x}.detach()", "T": f"{x}.mT", "flatten": f"{x}.flatten()", "data": f"{x}.data"}[kind]
+
+    def factors(self, numel: int) -> list[int]:
+        sizes, left = [], numel
+        for _ in range(self.random.choice([0, 1, 2])):
+            divisors = [k for k in range(1, left + 1) if left % k == 0] or [0]
+            sizes.append(self.random.choice(divisors))
+            left //= max(sizes[-1], 1)
+        return [*sizes, left] if left != 1 or not sizes else sizes
+
+    def other(self, t, pool: dict) -> str:
+        """A second operand that (usually) broadcasts to t."""
+        fitting = [name for name, o in pool.items() if o.dim() <= t.dim() and all(a in (1, b) for a, b in zip(o.shape[::-1], t.shape[::-1]))]
+        if fitting and self.random.random() < 0.7:
+            return self.random.choice(fitting)
+        return repr(round(self.random.uniform(-2, 2), 2))
+
+    def write(self, x: str, t, pool: dict) -> str:
+        r = self.random
+        y = self.other(t, pool)
+        size = t.shape[0] if t.dim() else 1
+        return r.choice(
+            [f"{x}.add_({y})", f"{x}.mul_({y})", f"{x}.sub_({y})", f"{x} += {y}", f"{x} *= 0.5", f"{x}.zero_()",
+             f"{x}.copy_({y})" if y[0] == "v" else f"{x}.fill_({y})", f"{x}[...] = {y}", f"{x}[0] = {y}", f"{x}.tanh_()", f"{x}.relu_()",
+             f"{x}.sigmoid_()", f"{x}.clamp_(min=-1.0)", f"{x}[{x} > 0.3] = 0.25", f"{x}[{x}.detach() < 0] *= 2",
+             f"{x}[torch.tensor([{r.randrange(size)}, {r.randrange(-size, size)}])] = 0.75",
+             f"{x}.masked_fill_({x} > 0.5, -0.5)", f"{x}[..., 0] += {y}", f"{x}.neg_()", f"{x}.addcmul_({x}.detach(), {x}.detach(), value=0.1)",
+             f"{x}.index_fill_(0, torch.tensor([{r.randrange(size)}]), 1.5)", f"{x}.exp_()", f"{x}.mul_({x})", f"{x}.add_({x}, alpha=0.5)",
+             f"{x}[1:] = {x}[:-1]", f"{x}.detach().add_(0.25)", f"{x}.data.mul_(0.5)", f"{x}.detach_()", f"{x}.requires_grad_()",
+             f"{x}.transpose(0, -1).add_({y})", f"{x}.t_()", f"{x}.swap_()" if False else f"{x}.unsqueeze_(0)"]
+        )  # fmt: skip
+
+    def compute(self, x: str, t, pool: dict) -> str:
+        r = self.random
+        y = self.other(t, pool)
+        return r.choice(
+            [f"{x} + {y}", f"{x} * {y}", f"{x} - {y}", f"{x} * {x}", f"{x}.tanh()", f"{x}.exp().clamp(max=5.0)", f"{x}.sum(0)", f"{x}.sum()",
+             f"{x}.mean()", f"{x}.clone()", f"{x}.contiguous()", f"torch.cat([{x}, {x}])", f"torch.where({x} > 0, {x}, {y})", f"{x}.sigmoid()",
+             f"{x}.relu()", f"{x} / 2.5", f"{x}[torch.tensor([0, 0])]", f"{x}.index_select(0, torch.tensor([0]))", f"{x}[{x} > 0]", f"-{x}",
+             f"torch.stack([{x}, {x}])", f"{x}.flip(0)", f"{x}.cumsum(0)", f"{x} @ {x}", f"{x}.matmul({x}.mT)", f"{x}.sqrt()", f"{x}.max()", f"{x}.amax(0)"]
+        )  # fmt: skip
+
+    def numpy_line(self, x: str, pool: dict) -> str:
+        return self.random.choice([f"{x}.numpy()[...] *= 0.5", f"a = {x}.numpy(); a += 0.5", f"{x}.numpy().flat[:1] = 3.0", f"arrays.append({x}.numpy())"])
+
+    def line(self, pool: dict) -> str:
+        r = self.random
+        if not pool or r.random() < 0.12:
+            return self.create()
+        x = r.choice(list(pool)[-6:] if r.random() < 0.7 else list(pool))
+        t = pool[x]
+        chance = r.random()
+        if self.numpy and chance < 0.08:
+            return self.numpy_line(x, pool)
+        if chance < 0.36:
+            text = f"{self.name()} = {self.view(x, t)}"
+        elif chance < 0.66:
+            text = self.write(x, t, pool)
+        elif chance < 0.88:
+            text = f"{self.name()} = {self.compute(x, t, pool)}"
+        elif chance < 0.92:
+            return f"{x}.sum().item()"
+        elif chance < 0.94 and len(pool) > 2:
+            return f"del {x}"
+        elif chance < 0.96:
+            return f"{x}.tolist()"
+        elif chance < 0.98 and not self.numpy:
+            return f"{x}.sum().backward(retain_graph={r.random() < 0.5})"
+        else:
+            text = f"{self.name()} = {x}.detach().clone()"
+            if not self.numpy and r.random() < 0.5:
+                text += ".requires_grad_()"
+        if not self.numpy and r.random() < 0.12:
+            text = f"with torch.no_grad(): {text}"
+        return text
+
+
+def attempt(text: str, space: dict) -> type | None:
+    """Run one line; the class of what it raised."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            exec(text, space)
+    except Exception as error:
+        space["last_error"] = error
+        return type(error)
+    return None
+
+
+def tensors_of(space: dict, cls: type) -> dict:
+    return {k: v for k, v in space.items() if k[0] == "v" and isinstance(v, cls)}
+
+
+def facts(t) -> tuple:
+    dense = 0 not in t.shape
+    return (tuple(t.shape), str(t.dtype), t.requires_grad, t.is_leaf, t.stride() if dense and t.numel() > 1 else None)
+
+
+def same_values(mine, theirs) -> bool:
+    a, b = np.asarray(mine.detach().tolist(), float), np.asarray(theirs.detach().tolist(), float)
+    return a.size == b.size == 0 or a.shape == b.shape and np.allclose(a, b, rtol=1e-9, atol=1e-9, equal_nan=True)
+
+
+def run_program(seed: int, length: int = 18) -> tuple[str, str]:
+    """("", program) when both agree, else (what differs, program)."""
+    writer = Writer(seed)
+    theirs: dict = {"torch": torch, "np": np, "arrays": []}
+    mine: dict = {"torch": rushlight, "np": np, "arrays": []}
+    lines: list[str] = []
+
+    def both(text: str) -> str:
+        lines.append(text)
+        expected = attempt(text, theirs)
+        found = attempt(text, mine)
+        if expected is None and found is None:
+            return ""
+        if expected is None or found is None or not issubclass(found, expected):
+            detail = mine["last_error"] if found else theirs["last_error"]
+            return f"line {text!r}: PyTorch {expected}, Rushlight {found}: {str(detail)[:300]}"
+        lines[-1] += f"  # raises {expected.__name__}"
+        return ""
+
+    def program() -> str:
+        return "\n".join(lines)
+
+    for _ in range(length):
+        difference = both(writer.line(tensors_of(theirs, torch.Tensor)))
+        if difference:
+            return difference, program()
+    pool = tensors_of(theirs, torch.Tensor)
+    for name, t in pool.items():
+        if facts(t) != facts(mine[name]):
+            return f"facts of {name}: PyTorch {facts(t)}, Rushlight {facts(mine[name])}", program()
+    wanted = [name for name, t in pool.items() if t.requires_grad]
+    if wanted:
+        difference = both("(" + " + ".join(f"{name}.sum()" for name in wanted) + ").backward()")
+        if difference:
+            return difference, program()
+    for name, t in pool.items():
+        if not same_values(mine[name], t):
+            return f"value of {name}: PyTorch {t.tolist()}, Rushlight {mine[name].tolist()}", program()
+        if t.requires_grad and t.is_leaf:
+            a, b = mine[name].grad, t.grad
+            if (a is None) != (b is None) or b is not None and not same_values(a, b):
+                return f"gradient of {name}: PyTorch {b}, Rushlight {a}", program()
+    for a, b in zip(mine["arrays"], theirs["arrays"], strict=True):
+        if not np.allclose(a, b, equal_nan=True):
+            return f"an array: PyTorch {b}, Rushlight {a}", program()
+    return "", program()
+
+
+def check(seeds: range) -> None:
+    for seed in seeds:
+        difference, program = run_program(seed)
+        assert not difference, f"program {seed}: {difference}\n{program}"
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_random_programs(part: int) -> None:
+    check(range(part * COMMIT // 4, (part + 1) * COMMIT // 4))
+
+
+@pytest.mark.nightly
+def test_many_random_programs() -> None:
+    check(range(COMMIT, COMMIT + NIGHTLY))
