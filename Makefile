@@ -2,15 +2,19 @@
 #   make demo      train on the shipped digits, draw the curves, reload the checkpoint
 #   make test      lint, types, tests and the examples in docstrings
 #   make oracle    add PyTorch to .venv, so that the tests that compare with it run instead of being skipped
-#   make nightly   the long tests;   make clean   remove .venv and what the tools left
+#   make nightly   the long tests
+#   make format    what ruff can mend by itself
+#   make clean     remove .venv and what the tools left
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
+# The test processes share the cores; more threads in each would only wait for one another.
+pytest nightly: export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: demo test nightly oracle lint types pytest install clean
+.PHONY: demo test nightly oracle lint format types pytest install clean
 
 demo: $(STAMP)
 	$(BIN)/python -m rushlight quickstart --data digits
@@ -19,6 +23,9 @@ test: lint types pytest
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
 types: $(STAMP)
 	$(BIN)/mypy

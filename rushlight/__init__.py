@@ -16,7 +16,6 @@ from rushlight.device import device as _device
 from rushlight.functional import FUNCTIONS as _FUNCTIONS
 from rushlight.ir.meta import Size
 from rushlight.lazy.explain import explain
-from rushlight.printing import set_printoptions
 from rushlight.tensor import Tensor
 
 __version__ = "0.1.0"
@@ -46,5 +45,5 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "Size", "Tensor", "enable_grad", "explain", "inference_mode", "is_grad_enabled", "is_inference_mode_enabled", "no_grad",
-    "set_grad_enabled", "set_printoptions", *_FUNCTIONS,
+    "set_grad_enabled", *_FUNCTIONS,
 ]  # fmt: skip

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from rushlight.errors import explain_error
+import os
+
+from rushlight.errors import MissingDeviceError, explain_error
 
 _TYPES = ("cpu", "cuda", "meta", "mps", "xpu", "hip", "vulkan", "ipu", "mkldnn", "opengl", "ideep", "xla")
 
@@ -23,7 +25,15 @@ class device:
         elif isinstance(type, int) and not isinstance(type, bool):
             type, index = "cuda", type
         elif not isinstance(type, str):
-            raise TypeError(explain_error("torch.device", got=f"{type!r}", expected="a name such as 'cpu' or 'cuda:0'"))
+            of_tensor = getattr(type, "device", None)
+            raise TypeError(
+                explain_error(
+                    "torch.device",
+                    got=f"a {type.__class__.__name__}, which is not a device" if of_tensor is not None else f"{type!r}",
+                    expected="a name such as 'cpu' or 'cuda:0'",
+                    fix="write tensor.device for the place where a tensor lives" if of_tensor is not None else None,
+                )
+            )
         if ":" in type:
             type, _, number = type.partition(":")
             if not number.isdigit():
@@ -61,7 +71,7 @@ meta = device("meta")
 
 
 def resolve(value: device | str | int | None) -> device:
-    """The device a computation really uses; RuntimeError for one that this machine or build does not have."""
+    """The device a computation really uses; MissingDeviceError for one that this machine or build does not have."""
     if value is None:
         return cpu
     found = value if isinstance(value, device) else device(value)
@@ -69,11 +79,23 @@ def resolve(value: device | str | int | None) -> device:
         return cpu
     if found.type == "meta":
         return meta
-    raise RuntimeError(
+    raise missing(f"device {str(found)!r}")
+
+
+def missing(asked: str) -> MissingDeviceError:
+    """M4: what was asked for, looked for and found, and that nothing else is broken."""
+    driver = "found" if nvidia_driver() else "none"
+    return MissingDeviceError(
         explain_error(
-            f"device {str(found)!r}",
+            asked,
             got="a request for an accelerator",
-            expected="'cpu': this build of Rushlight has no accelerator backend and looked for none",
-            fix="device = 'cuda' if torch.cuda.is_available() else 'cpu'; everything goes on working on the CPU",
+            expected=f"'cpu'. Looked for: an accelerator backend in this build (none), an NVIDIA driver on this machine ({driver})",
+            fix="device = 'cuda' if torch.cuda.is_available() else 'cpu', then .to(device) in place of .cuda(); no other "
+            "install command is needed: everything goes on working on the CPU",
         )
     )
+
+
+def nvidia_driver() -> bool:
+    """Whether this machine has an NVIDIA driver (asked only to word the error)."""
+    return os.path.exists("/proc/driver/nvidia/version")

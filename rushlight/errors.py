@@ -8,6 +8,7 @@ from __future__ import annotations
 import linecache
 import os
 import sys
+import warnings
 from types import FrameType
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
@@ -15,6 +16,10 @@ _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 class OutOfMemoryError(RuntimeError):
     """A buffer of a Program could not be allocated."""
+
+
+class MissingDeviceError(RuntimeError, AssertionError):
+    """An accelerator was asked for that this build or machine does not have. (PyTorch raises either class, by build.)"""
 
 
 class MissingExtraError(ImportError):
@@ -65,7 +70,26 @@ def user_line() -> tuple[str, int]:
     return (frame.f_code.co_filename, frame.f_lineno) if frame is not None else ("<unknown>", 0)
 
 
+def raised_inside(error: BaseException) -> bool:
+    """Whether everything between the handler and the place that raised `error` is Rushlight's own code."""
+    trace = error.__traceback__
+    while trace is not None:
+        if not trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+            return False
+        trace = trace.tb_next
+    return True
+
+
 def show_line(where: tuple[str, int]) -> str:
     """`file:line: source text` for a place returned by `user_line`."""
     source = linecache.getline(*where).strip()
     return f"{where[0]}:{where[1]}" + (f": `{source}`" if source else "")
+
+
+def warn_user(text: str, category: type[Warning] = UserWarning) -> None:
+    """Warn about the user's line, however deep inside Rushlight the mistake was noticed."""
+    depth, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+        depth += 1
+    warnings.warn(text, category, stacklevel=depth)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rushlight import config
+from rushlight import backend, config
 from rushlight.device import device, resolve
 from rushlight.errors import explain_error
 
@@ -18,12 +18,12 @@ class _Remembered:
 
 
 def get_num_threads() -> int:
-    """How many threads the native backend may use; the NumPy backend leaves that to its BLAS."""
+    """How many threads a program may use."""
     return config.threads
 
 
 def set_num_threads(count: int) -> None:
-    """Set what `get_num_threads` gives.
+    """Set how many threads a program may use. On the NumPy backend these are the threads of its matrix products.
 
     >>> import rushlight as torch
     >>> before = torch.get_num_threads()
@@ -32,6 +32,7 @@ def set_num_threads(count: int) -> None:
     >>> torch.set_num_threads(before)
     """
     config.threads = _positive("set_num_threads", count)
+    backend.load().set_threads(count)
 
 
 def get_num_interop_threads() -> int:

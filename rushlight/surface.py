@@ -10,6 +10,8 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "save": ("rushlight.serialization", "save"),
     "load": ("rushlight.serialization", "load"),
     "Generator": ("rushlight.random", "Generator"),
+    "default_generator": ("rushlight.random", "default_generator"),
+    "set_printoptions": ("rushlight.printing", "set_printoptions"),
     "UntypedStorage": ("rushlight.storage", "UntypedStorage"),
     "TypedStorage": ("rushlight.storage", "TypedStorage"),
     **{

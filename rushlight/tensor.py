@@ -20,8 +20,8 @@ from rushlight.functional.indexing import get_item, set_item
 from rushlight.ir.meta import Size
 from rushlight.ir.op import TABLE
 from rushlight.lazy.record import Handle, base_of, enter, local, set_result_class
-from rushlight.lazy.step import realise
-from rushlight.lazy.views import mark_leaf, record_view
+from rushlight.lazy.step import flush, realise
+from rushlight.lazy.views import hidden_base, mark_leaf, record_view
 
 
 class RemovableHandle:
@@ -218,7 +218,16 @@ class Tensor(Handle):
                 f"a Tensor with {self._meta.numel} elements cannot be converted to Scalar; item() got shape {list(self.shape)}. "
                 "Fix: reduce it first (.mean(), .sum()), index one element, or use .tolist()."
             )
-        return self._compute_array().item()
+        if not self._meta.requires_grad:
+            return self._compute_array().item()
+        trace = self._trace
+        leaves = trace.leaves if trace is not None else []
+        value = self._compute_array().item()
+        if value - value != 0:  # nan or inf
+            from rushlight.lazy.nonfinite import explain_not_finite
+
+            explain_not_finite(self, value, trace, leaves)
+        return value
 
     def tolist(self) -> Any:
         """Nested lists of Python numbers."""
@@ -247,6 +256,8 @@ class Tensor(Handle):
             raise TypeError("Got unsupported ScalarType BFloat16: NumPy has no such type. Fix: .float().numpy(), or .view(torch.int16).numpy() for the bits.")
         realise(self)
         base = base_of(self)
+        if any(owner() is base for owner, _ in local.trace.leaf_owners.values()):
+            flush()  # what is recorded reads the memory as it is now
         shared = base._shared
         if shared is None or (shared is not True and shared() is None):
             window = np.asarray(memoryview(base._array))  # a new owner: it lives exactly as long as somebody uses it
@@ -424,11 +435,20 @@ class Tensor(Handle):
         """Stand for another tensor's memory from now on."""
         if not isinstance(value, Tensor):
             raise TypeError(f"data: got {type(value).__name__}; expected a tensor.")
-        realise(self) if self._trace is not None else None
-        meta = value._meta.variant(requires_grad=self._meta.requires_grad, leaf=self._meta.leaf)
+        old, meta = self._meta, value._meta.variant(requires_grad=self._meta.requires_grad, leaf=self._meta.leaf)
+        if meta == old and base_of(value) is base_of(self):
+            return  # the very same window: `p.data = p.data`, as Module.to does when nothing moves
+        if self._trace is not None:
+            realise(self)
+        if self._base is None and self._views:
+            hidden_base(self)  # its views, of which the new value may be one, keep the old memory
         self._trace, self._history, self._views = None, None, None
         self._array, self._base, self._chain, self._shared = None, None, (), None
-        _alias(self, value)
+        if value._base is None and not value._meta.requires_grad and meta.device.type != "meta":
+            realise(value)
+            _take_over(self, value)
+        else:
+            _alias(self, value)
         self._meta = meta
 
     @property
@@ -466,9 +486,8 @@ class Tensor(Handle):
             if self._trace is not local.trace and self._history is not None:
                 trace, slot = self._history
             else:
-                if self._trace is not local.trace:
-                    enter(local.trace, self)
-                trace, slot = self._trace, self._slot
+                trace = local.trace
+                slot = self._slot if self._trace is trace else enter(trace, self)
             local.trace.general = trace.general = True
             hooks = trace.hooks.setdefault(slot, {})
         handle = RemovableHandle(hooks)
@@ -592,11 +611,23 @@ def _attach() -> None:
         setattr(Tensor, name, function)
 
 
+# Names that are right in NumPy, or nearly right here, and what to write in their place.
+_INSTEAD = {
+    "copy": "'copy_' (x.copy_(y) writes y into x) or 'clone' (x.clone() is a new tensor)",
+    "backwards": "'backward' (loss.backward())",
+    "astype": "'to' (x.to(torch.float32))",
+    "grads": "'grad'",
+}
+
+
 def _getattr(self: Any, name: str) -> Any:
     from difflib import get_close_matches
 
     if name.startswith("__"):
         raise AttributeError(name)
+    instead = _INSTEAD.get(name)
+    if instead is not None:
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'. Did you mean: {instead}?")
     near = get_close_matches(name, [n for n in dir(type(self)) if not n.startswith("_")], 3, 0.7)
     raise AttributeError(
         f"'{type(self).__name__}' object has no attribute '{name}'" + (f". Did you mean: {', '.join(map(repr, near))}?" if near else "")

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from rushlight.autograd.advice import warn_about_spreading
 from rushlight.autograd.engine import Backward, NeedsPython
 from rushlight.errors import explain_error, show_line, user_line
 from rushlight.functional import FUNCTIONS
+from rushlight.ir.meta import Meta
 from rushlight.ir.op import TABLE
 from rushlight.lazy.macro import Expansion, Outside, stand_in, trace_macro
 from rushlight.lazy.record import Handle, Trace, emit, enter, local, switch_grad_mode
 from rushlight.lazy.trie import LEAF, MACRO, Entry
-from rushlight.lazy.views import record_inplace
+from rushlight.lazy.views import overlaps, record_inplace
 
 _GENERAL = object()  # in place of an Entry: this structure cannot be a macro
 
@@ -58,7 +60,7 @@ def check_root(root: Any, grad: Any) -> None:
     if not meta.requires_grad:
         raise RuntimeError(
             f"element 0 of tensors does not require grad and does not have a grad_fn: backward() was called on a "
-            f"{list(meta.shape)} tensor that no tensor with requires_grad=True leads to{_leaves_seen(root)}. "
+            f"tensor of shape {list(meta.shape)} that no tensor with requires_grad=True leads to{_leaves_seen(root)}"
             "Fix: create the parameters with requires_grad=True, and compute the loss outside torch.no_grad() "
             "and without .detach()."
         )
@@ -80,7 +82,7 @@ def _leaves_seen(root: Any) -> str:
     """The leaves of this trace that the root was computed from, for M5."""
     trace = local.trace
     if root._trace is not trace:
-        return ""
+        return ". "
     seen, todo, found = set(), [root._slot], []
     while todo:
         slot = todo.pop()
@@ -88,11 +90,13 @@ def _leaves_seen(root: Any) -> str:
             continue
         seen.add(slot)
         entry = trace.producer(slot)
-        if entry.op is LEAF or not entry.inputs:
-            found.append(f"{entry.meta!r} from {show_line(entry.line)}")
-        for item in entry.inputs:
-            todo.extend(s for s in (item if item.__class__ is tuple else (item,)) if s is not None and s >= 0)
-    return "; it was computed from " + ", ".join(found[:6]) if found else ""
+        flat = [s for item in entry.inputs for s in (item if item.__class__ is tuple else (item,))]
+        before = [s for s in flat if s is not None and s >= 0]
+        todo += before
+        if not before and slot != root._slot:
+            made = "entered at" if entry.op is LEAF else f"made by {entry.op.name.removesuffix('_op')} at"
+            found.append(f"\n  {entry.meta!r} {made} {show_line(entry.line)}")
+    return f"; it was computed from{''.join(found[:6])}\n" if found else ". "
 
 
 # --- as one entry -------------------------------------------------------------------------------------------------
@@ -130,6 +134,7 @@ def _backward_as_one(roots: Sequence[Any], grads: Sequence[Any], retain: bool) -
 
 def _expand(trace: Trace, key: tuple, roots: Any, slots: Any, grads: Any, given: Any, retain: bool) -> Entry:
     """Trace the reverse pass once; the entry that stands for it."""
+    warn_about_spreading(trace, slots)
     found: dict[int, Any] = {}
 
     def deliver(where: Trace, slot: int, handle: Any, grad: Any) -> None:
@@ -145,13 +150,18 @@ def _expand(trace: Trace, key: tuple, roots: Any, slots: Any, grads: Any, given:
     child, walk = trace_macro(run)
     result_slots = [g._slot if g._trace is child else enter(child, g) for g in found.values()]
     parent = trace.node
-    metas = tuple(child.meta_of(s).variant(requires_grad=False, leaf=False) for s in result_slots)
+    metas = tuple(_own_memory(child.meta_of(s)) for s in result_slots)
     expansion = Expansion(child, [], result_slots)
     expansion.leaves = list(found)
     expansion.frees = frozenset() if retain else frozenset(e for _, e in walk.visited)
     node = Entry(parent, key, MACRO, tuple(expansion.inputs), (), metas)
     node.expansion = expansion
     return node
+
+
+def _own_memory(meta: Meta) -> Meta:
+    """The meta of a gradient that gets memory of its own: dense, whatever views it was computed through."""
+    return meta.variant(requires_grad=False, leaf=False, offset=0, stride=None if overlaps(meta) else meta.stride)
 
 
 def _ones(root: Any) -> Any:
@@ -162,7 +172,7 @@ def accumulate(leaf: Any, grad: Any) -> None:
     """`leaf.grad += grad`, or bind it when there is none yet."""
     old = leaf._grad
     if old is None:
-        leaf._grad = grad
+        leaf._grad = grad if grad._base is None and not overlaps(grad._meta) else FUNCTIONS["clone"](grad, memory_format="contiguous")
     elif local.grad_mode and (grad._meta.requires_grad or old._meta.requires_grad):
         leaf._grad = old + grad
     else:
@@ -227,9 +237,9 @@ def _backward_to(roots: Any, grads: Any, retain: bool, create_graph: bool, input
 
 
 def grad_of(
-    roots: Any, grads: Any, inputs: Sequence[Any], retain: bool, create_graph: bool, allow_unused: bool
+    roots: Any, grads: Any, inputs: Sequence[Any], retain: bool, create_graph: bool, allow_unused: bool, hooks: bool = True
 ) -> list[Any]:
-    """The gradients with respect to `inputs`, leaves or not."""
+    """The gradients with respect to `inputs`, leaves or not; `hooks=False` leaves the hooks of leaves to the caller."""
     captures: dict[Any, Any] = {}
     keys: list[list[Any]] = []
     for index, target in enumerate(inputs):
@@ -238,12 +248,11 @@ def grad_of(
                 f"One of the differentiated Tensors does not require grad: input {index}. Fix: create it with requires_grad=True."
             )
         mine: list[Any] = []
-        if target._meta.leaf and target._base is None:
+        if target._meta.leaf:
             mine.append(id(target))
-        else:
-            if target._trace is not local.trace:
-                enter(local.trace, target)
-            mine.append((local.trace.order, target._slot))
+        if not target._meta.leaf or target._base is not None:
+            trace = local.trace
+            mine.append((trace.order, target._slot if target._trace is trace else enter(trace, target)))
             if target._history is not None:
                 mine.append((target._history[0].order, target._history[1]))
         keys.append(mine)
@@ -252,7 +261,7 @@ def grad_of(
 
     def deliver(trace: Trace, slot: int, handle: Any, grad: Any) -> None:
         if handle is not None and id(handle) in captures:
-            for hook in list((handle._backward_hooks or {}).values()):
+            for hook in list((handle._backward_hooks or {}).values()) if hooks else ():
                 changed = hook(grad)
                 grad = grad if changed is None else changed
             old = totals.get(id(handle))

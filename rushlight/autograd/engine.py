@@ -30,6 +30,8 @@ class Backward:
     of a leaf handle to nothing yet, and to the gradient that passed there afterwards.
     """
 
+    calls_hooks = True
+
     def __init__(self, deliver: Callable[[Trace, int, Any, Any], None], captures: dict[Any, Any] | None = None):
         self.deliver = deliver
         self.captures = captures if captures is not None else {}
@@ -37,7 +39,7 @@ class Backward:
         self.queue: list[tuple[int, int]] = []
         self.known: dict[tuple[int, int], tuple[Trace, Entry]] = {}
         self.visited: list[tuple[Trace, Entry]] = []
-        self.writes: dict[int, dict[int, Entry]] = {}
+        self.writes: dict[int, dict[int, tuple[int, Entry]]] = {}
         self.as_macro = isinstance(local.trace, MacroTrace)
 
     def add(self, trace: Trace, slot: int, grad: Any) -> None:
@@ -59,7 +61,7 @@ class Backward:
             grads = []
             for slot in range(entry.slot, entry.end):
                 grad = self.grads.pop((trace.order, slot), None)
-                hooks = trace.hooks.get(slot)
+                hooks = trace.hooks.get(slot) if self.calls_hooks else None
                 if hooks and grad is not None:
                     if self.as_macro:
                         raise NeedsPython

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rushlight.errors import explain_error
+from rushlight.functional import FUNCTIONS
 from rushlight.lazy.record import Handle, enter, local, switch_grad_mode
 from rushlight.lazy.trie import FUNCTION, Entry
 
@@ -49,7 +50,7 @@ class FunctionCtx:
     def run_backward(self, grads: list[Any]) -> list[Any]:
         """Call the user's `backward`; one gradient for each tensor argument of `forward`."""
         cls = self._function
-        found = cls.backward(self, *grads)
+        found = cls.backward(self, *self._for_every_output(grads))
         found = found if isinstance(found, (tuple, list)) else (found,)
         while len(found) > len(self._arguments) and found[-1] is None:
             found = found[:-1]
@@ -61,6 +62,17 @@ class FunctionCtx:
                 )
             )  # fmt: skip
         return [g for g, is_tensor in zip(found, self._arguments, strict=True) if is_tensor]
+
+
+    def _for_every_output(self, grads: list[Any]) -> list[Any]:
+        """`backward` gets one argument for each output: zeros (or None) for those without a gradient."""
+        rest = iter(grads)
+        return [
+            next(rest) if connected
+            else None if meta is None or not self.materialize_grads
+            else FUNCTIONS["zeros"](tuple(meta.shape), dtype=meta.dtype)
+            for connected, meta in self._outputs
+        ]  # fmt: skip
 
 
 class Function:
@@ -113,13 +125,14 @@ class Function:
             return outputs
         several = isinstance(outputs, (tuple, list))
         values = list(outputs) if several else [outputs]
-        _connect(ctx, inputs, [v for v in values if isinstance(v, Handle)])
+        connected = _connect(ctx, inputs, [v for v in values if isinstance(v, Handle)])
         values = [ctx._replaced.get(id(v), v) for v in values]
+        ctx._outputs = [(id(v) in connected, v._meta if isinstance(v, Handle) else None) for v in values]
         return tuple(values) if several else values[0]
 
 
-def _connect(ctx: Any, inputs: list[Any], outputs: list[Any]) -> None:
-    """Append the entry that makes the outputs require a gradient through `ctx`."""
+def _connect(ctx: Any, inputs: list[Any], outputs: list[Any]) -> set[int]:
+    """Append the entry that makes the outputs require a gradient through `ctx`; which ones do, by id."""
     skip = {id(t) for t in getattr(ctx, "_non_differentiable", ())}
     dirty = {id(t) for t in getattr(ctx, "_dirty", ())}
     ctx._replaced = {}
@@ -132,7 +145,7 @@ def _connect(ctx: Any, inputs: list[Any], outputs: list[Any]) -> None:
             ctx._replaced[id(output)] = output = alias
         targets.append(output)
     if not targets:
-        return
+        return set()
     trace = local.trace
     out_slots = tuple(t._slot if t._trace is trace else enter(trace, t) for t in targets)
     in_slots = tuple(t._slot if t._trace is trace else enter(trace, t) for t in inputs)
@@ -152,6 +165,7 @@ def _connect(ctx: Any, inputs: list[Any], outputs: list[Any]) -> None:
         target._trace, target._slot, target._meta = trace, node.slot + index, node.metas[index]
         target._base, target._chain = None, ()
         trace.handles.append(ref(target))
+    return {id(t) for t in targets}
 
 
 def once_differentiable(function: Any) -> Any:
@@ -163,6 +177,27 @@ def once_differentiable(function: Any) -> Any:
     @functools.wraps(function)
     def wrapped(ctx: Any, *grads: Any) -> Any:
         with no_grad():
-            return function(ctx, *grads)
+            found = function(ctx, *grads)
+        sources = [g for g in grads if isinstance(g, Handle) and g._meta.requires_grad]
+        if not local.grad_mode or not sources:
+            return found
+        several = isinstance(found, (tuple, list))
+        marked = [_OnceDifferentiable.apply(v, *sources) if isinstance(v, Handle) else v for v in (found if several else (found,))]
+        return tuple(marked) if several else marked[0]
 
     return wrapped
+
+
+class _OnceDifferentiable(Function):
+    """Hands a gradient on, and refuses to be differentiated."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Any, *sources: Any) -> Any:
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        raise RuntimeError(
+            "trying to differentiate twice a function that was marked with @once_differentiable. Fix: remove the mark and write its "
+            "backward in tensor code, or do not pass create_graph=True."
+        )

@@ -86,6 +86,5 @@ def grad_fn(tensor: Any) -> Node | None:
 
     if tensor._trace is None and tensor._history is not None:
         return edge(*tensor._history)[0]
-    if tensor._trace is not local.trace:
-        enter(local.trace, tensor)
-    return edge(tensor._trace, tensor._slot)[0]
+    trace = local.trace
+    return edge(trace, tensor._slot if tensor._trace is trace else enter(trace, tensor))[0]

@@ -31,6 +31,8 @@ class _Watch(Saved):
 
 
 class _Discover(Backward):
+    calls_hooks = False  # nothing is computed yet: the user's code must see nothing of this walk
+
     def __init__(self, trace: Trace) -> None:
         super().__init__(lambda *_: None)
         self.trace = trace

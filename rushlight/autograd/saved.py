@@ -3,24 +3,44 @@ and that no earlier backward freed it (M7)."""
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from rushlight.errors import show_line
+from rushlight.ir.op import TABLE, Op
 from rushlight.lazy.macro import MacroTrace
 from rushlight.lazy.record import Trace, append_leaf
-from rushlight.lazy.trie import MACRO, Entry
+from rushlight.lazy.trie import LEAF, MACRO, Entry
 
 
-def writes_of(trace: Trace) -> dict[int, Entry]:
-    """For each storage (named by the slot that first held it): the last entry that wrote it."""
-    found: dict[int, Entry] = {}
+def writes_of(trace: Trace) -> dict[int, tuple[int, Entry]]:
+    """For each storage (named by the slot that first held it): when it was last written, and by which entry."""
+    found: dict[int, tuple[int, Entry]] = {}
     for entry in trace.path():
         if entry.op is MACRO:
             for index in range(len(entry.expansion.written)):
-                found[entry.storage[index]] = entry
+                found[entry.storage[index]] = entry.depth, entry
         elif entry.op.inplace and not entry.op.untracked:
-            found[entry.storage[0]] = entry
+            found[entry.storage[0]] = _written_by(trace, entry).depth, entry
     return found
+
+
+def _written_by(trace: Trace, entry: Entry) -> Entry:
+    """The op whose result an entry puts back into its base: what that op saved is not changed by putting it back."""
+    source = entry
+    while source.op in _write_backs():
+        made = trace.producer(source.inputs[1])
+        if not (made.op.inplace or made.op in _write_backs()):
+            return entry
+        source = made
+    return source
+
+
+@functools.cache
+def _write_backs() -> frozenset[Op]:
+    """The ops that put a changed view back, in place and not."""
+    writes = [op.write for op in TABLE.values() if op.write is not None]
+    return frozenset(writes) | {TABLE[op.name + "_"] for op in writes}
 
 
 def freed_at(trace: Trace, entry: Entry) -> tuple | None:
@@ -38,7 +58,7 @@ class Saved:
 
     __slots__ = ("trace", "slot", "entry", "writes")
 
-    def __init__(self, trace: Trace, slot: int, entry: Entry, writes: dict[int, Entry]):
+    def __init__(self, trace: Trace, slot: int, entry: Entry, writes: dict[int, tuple[int, Entry]]):
         self.trace, self.slot, self.entry, self.writes = trace, slot, entry, writes
 
     def check(self) -> None:
@@ -48,8 +68,10 @@ class Saved:
             from rushlight.autograd.engine import freed_message
 
             raise RuntimeError(freed_message(self.entry, where))
-        write = self.writes.get(self.trace.storage_of(self.slot))
-        if write is not None and write.depth > self.entry.depth:
+        if self.entry.op.inplace and self.slot == self.entry.inputs[0]:
+            return  # what an op in place has itself overwritten is kept as it was
+        depth, write = self.writes.get(self.trace.storage_of(self.slot), (0, None))
+        if write is not None and depth > self.entry.depth:
             raise RuntimeError(changed_message(self.entry, self.trace.meta_of(self.slot), show_line(write.line), write.op.name))
 
     def enter(self, target: Trace, handle: Any) -> int:
@@ -78,7 +100,7 @@ class Saved:
                 raise RuntimeError(
                     changed_message(self.entry, handle._meta, f"version {alive._version}; expected version {version}", "an in-place op")
                 )
-            if alive is not None and alive._meta.leaf and alive._base is None:
+            if alive is not None and alive._meta.leaf and self.trace.producer(self.slot).op is LEAF:
                 slot = alive._slot if alive._trace is target else target.enter_base(alive)
             else:
                 if handle._meta.requires_grad and not handle._meta.leaf:

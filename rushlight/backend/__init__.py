@@ -1,4 +1,4 @@
-"""Backends, one folder each, loaded by name. A backend offers `compile_graph(graph) -> code`."""
+"""Backends, a folder each, loaded by name. They offer `compile_graph(graph) -> code` and `set_threads(count)`."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class _Finder(MetaPathFinder):
             return None
         if not _exists(found):
             raise ModuleNotFoundError(_missing(name, found), name=name)
-        return ModuleSpec(name, _Alias(found), is_package=importlib.util.find_spec(found).submodule_search_locations is not None)  # type: ignore[union-attr]
+        return ModuleSpec(name, _Alias(found))
 
 
 _finder = _Finder()

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
+import os
 from typing import Any
 
 from rushlight import functional as _here
 from rushlight import ops as _ops
 from rushlight.functional.registry import FUNCTIONS, HELPERS, METHODS, generate
 
-for _family in pkgutil.iter_modules(_ops.__path__):
-    importlib.import_module(f"rushlight.ops.{_family.name}")
-for _family in pkgutil.iter_modules(_here.__path__):
-    importlib.import_module(f"rushlight.functional.{_family.name}")
+for _package in (_ops, _here):
+    for _file in sorted(os.listdir(_package.__path__[0])):
+        if _file.endswith(".py") and _file != "__init__.py":
+            importlib.import_module(f"{_package.__name__}.{_file[:-3]}")
 generate()
 
 

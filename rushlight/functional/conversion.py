@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from typing import Any
 
 from rushlight import device as devices
@@ -28,10 +29,14 @@ def _parse_to(args: tuple, kwargs: dict[str, Any]) -> tuple[Any, Any, bool]:
         elif isinstance(item, bool):
             copy = copy or (item and index >= 2)
         elif item is not None:
+            kinds = "class" if isinstance(item, builtins.type) else "function"
             raise TypeError(
-                explain_error("to()", got=f"a {type(item).__name__}", expected="a dtype, a device or a tensor", fix="x.to('cpu') or x.to(torch.float32)")
-                if not callable(item) else
-                f"to(): got {item!r}, which is a function or class, not a device or a dtype. Fix: pass a device such as 'cpu' (torch.device('cpu')) or a dtype such as torch.float32."
+                explain_error(
+                    "to",
+                    got=f"the {kinds} {getattr(item, '__name__', '')}" if callable(item) else f"a {item.__class__.__name__}",
+                    expected="a device, a dtype, or a tensor whose device and dtype to take over",
+                    fix="write x.to(device) with device = torch.device('cpu'), or x.to(torch.float32)",
+                )
             )
     return kind, place, copy
 

@@ -87,6 +87,9 @@ def _normalise(x: Any, index: Any) -> tuple[Any, list[Any]]:
             data = _as_index(item)
             kind = data._meta.dtype
             if kind in (dtypes.bool_, dtypes.uint8):
+                if not data._meta.ndim:
+                    x = record_view(TABLE["unsqueeze"], x, (dim,))
+                    data = data.reshape(1)
                 positions = _from_mask(x, data, dim)
                 pending.extend(positions)
                 dim += len(positions)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Callable
+from types import CodeType, FunctionType
 from typing import Any, TypeVar
 
 from rushlight.ir.op import REQUIRED, SLOT_KINDS, TABLE, Op, Param
@@ -59,21 +60,18 @@ _CONVERT = {"int": "as_int({0})", "int?": "as_int({0})", "int[]": "as_ints({0})"
 
 def _signature(params: tuple[Param, ...], out: bool) -> str:
     parts, star = [], False
-    for p in params:
-        if p.keyword_only and not star:
+    for name, keyword_only in [*((p.name, p.keyword_only) for p in params), *[("out", True)] * out]:
+        if keyword_only and not star:
             parts.append("*")
             star = True
-        parts.append(p.name if p.default is REQUIRED else f"{p.name}={p.default!r}")
-    if out:
-        parts += [] if star else ["*"]
-        parts.append("out=None")
+        parts.append(name)
     return ", ".join(parts)
 
 
 def function_of(op: Op) -> Callable[..., Any]:
     """The Python function of an op: its signature, recording one entry.
 
-    The commonest signatures are closures; the rest is written out as source, which takes longer to compile.
+    The commonest signatures are closures; the rest is written out as source.
     """
     shape = tuple((p.name, p.kind in SLOT_KINDS and p.default is REQUIRED) for p in op.params)
     if shape in _TEMPLATES and not op.view:
@@ -104,12 +102,42 @@ _TEMPLATES = {(("input", True),): _unary, (("input", True), ("other", True)): _b
 
 
 def _written_out(op: Op) -> Callable[..., Any]:
+    """A function with the op's signature whose body is compiled at the first call: most ops are never called."""
+
+    def first_call(values: dict[str, Any]) -> Any:
+        function.__code__ = _compiled(op, out)
+        return function(**values)
+
     out = not op.view and not op.inplace
+    positional = [p for p in op.params if not p.keyword_only]
+    names = [p.name for p in op.params] + ["out"] * out
+    space = {
+        "op": op, "record": record, "record_view": record_view, "record_inplace": record_inplace, "as_ints": as_ints,
+        "as_int": as_int, "write_out": write_out, "first_call": first_call,
+    }  # fmt: skip
+    code = _wait_for_call.__code__.replace(
+        co_name=op.name, co_qualname=op.name, co_varnames=tuple(names), co_nlocals=len(names),
+        co_argcount=len(positional), co_kwonlyargcount=len(names) - len(positional),
+    )  # fmt: skip
+    defaults = tuple(p.default for p in positional if p.default is not REQUIRED)
+    function = FunctionType(code, space, op.name, defaults)
+    function.__kwdefaults__ = {p.name: p.default for p in op.params if p.keyword_only and p.default is not REQUIRED}
+    if out:
+        function.__kwdefaults__["out"] = None
+    function.__doc__, function.__module__ = op.doc, "rushlight"
+    return function
+
+
+def _wait_for_call() -> Any:
+    return first_call(locals())  # type: ignore[name-defined]  # noqa: F821  found in the function's own globals
+
+
+def _compiled(op: Op, out: bool) -> CodeType:
+    """The code of an op's function, written out as source."""
     recorder = "record_inplace" if op.inplace else "record"
     slots = ", ".join(p.name for p in op.slots)
     static = ", ".join(_CONVERT.get(p.kind, "{0}").format(p.name) for p in op.params if not p.is_slot)
     static = f"({static},)" if static else "()"
-    name = op.name if op.name.isidentifier() else op.name
     if op.view:
         body = f"    return record_view(op, {slots}, {static})\n"
     elif not op.slots:
@@ -117,16 +145,10 @@ def _written_out(op: Op) -> Callable[..., Any]:
     else:
         body = f"    result = {recorder}(op, ({slots},), {static})\n"
         body += "    return result if out is None else write_out(out, result)\n" if out else "    return result\n"
-    source = f"def {name}({_signature(op.params, out)}):\n{body}"
-    space = {
-        "op": op, "record": record, "record_view": record_view, "record_inplace": record_inplace, "as_ints": as_ints,
-        "as_int": as_int, "write_out": write_out,
-    }  # fmt: skip
-    exec(compile(source, os.path.join(os.path.dirname(__file__), f"{name}.generated"), "exec"), space)
-    function = space[name]
-    function.__doc__ = op.doc
-    function.__module__ = "rushlight"
-    return function
+    source = f"def {op.name}({_signature(op.params, out)}):\n{body}"
+    space: dict[str, Any] = {}
+    exec(compile(source, os.path.join(os.path.dirname(__file__), f"{op.name}.generated"), "exec"), space)
+    return space[op.name].__code__
 
 
 def write_out(out: Any, result: Any) -> Any:
@@ -141,13 +163,14 @@ def write_out(out: Any, result: Any) -> Any:
 
 
 # Op names that are the public name of something else, written by hand in this package.
-_INTERNAL_SUFFIXES = ("_op", "_part", "_write", "_write_", "_backward", "_dim")
+_INTERNAL_SUFFIXES = ("_op", "_op_", "_part", "_write", "_write_", "_backward", "_dim")
+_INTERNAL = {"copy"}  # PyTorch has copy_ and clone only; x.copy(y) gets the hint to them
 
 
 def generate() -> None:
     """Functions and methods for every op of the table that no hand-written one replaces."""
     for name, op in TABLE.items():
-        if name.endswith(_INTERNAL_SUFFIXES):
+        if name.endswith(_INTERNAL_SUFFIXES) or name in _INTERNAL:
             continue
         function = function_of(op)
         FUNCTIONS.setdefault(name, function)

@@ -9,10 +9,11 @@ from typing import Any
 from rushlight import dtype as dtypes
 from rushlight.errors import explain_error
 from rushlight.functional.creation import size_of
-from rushlight.functional.registry import as_ints, public
+from rushlight.functional.fitting import check_flatten
+from rushlight.functional.registry import as_int, as_ints, public
 from rushlight.ir.op import TABLE
 from rushlight.lazy.record import Handle, base_of, record
-from rushlight.lazy.views import record_inplace, record_view
+from rushlight.lazy.views import leaf_of, record_inplace, record_view, turn_into_view
 from rushlight.ops.movement import resolve_shape, view_stride
 from rushlight.ops.rules import broadcast_shapes, wrap_dim
 
@@ -27,26 +28,9 @@ def view(input: Any, *size: Any) -> Any:
     if not size:
         raise TypeError("view() received an invalid combination of arguments: no shape was given. Fix: x.view(-1).")
     shape = size_of(size)
-    if input.ndim > 1 and len(shape) >= 2 and shape[0] == -1:
-        warn_about_batch(input, shape)
+    if len(shape) == 2 and shape[0] == -1 and input.ndim == 4:
+        check_flatten(input, shape[1])
     return record_view(TABLE["view"], input, (shape,))
-
-
-def warn_about_batch(input: Any, shape: Sequence[int]) -> None:
-    """M2: a -1 in front silently mixes samples when the rest does not fit one sample."""
-    known = math.prod(shape[1:])
-    batch, per_sample = input.shape[0], math.prod(input.shape[1:])
-    if known > 0 and input.numel() % known == 0 and batch > 1 and input.ndim == 4 and len(shape) == 2:
-        now = input.numel() // known
-        if now != batch and per_sample != known:
-            import warnings
-
-            warnings.warn(
-                f"view(-1, {known}): the batch went from {batch} to {now}, because one sample holds {per_sample} values "
-                f"(shape {list(input.shape[1:])}), not {known}: samples are mixed. Fix: write torch.flatten(x, 1), and give the "
-                f"next layer {per_sample} inputs or feed pictures of the size it was made for.",
-                UserWarning, stacklevel=3,
-            )  # fmt: skip
 
 
 @public(method=True, function=False)
@@ -139,9 +123,9 @@ def t(input: Any) -> Any:
 
 
 def _become(input: Any, moved: Any) -> Any:
-    """Let a tensor stand for a view of itself (in-place movement ops)."""
-    if input._base is not None or input._views and any(v() not in (None, moved) for v in input._views):
-        raise NotImplementedError("in-place transposition of a tensor that shares memory with others is not supported. Fix: use the out-of-place form.")
+    """Let a tensor stand for a value of another shape."""
+    if input._base is not None or any(v() is not None and v() is not moved for v in input._views or ()):
+        raise NotImplementedError("resize_ of a tensor that shares memory with others is not supported. Fix: make a new tensor of the wanted size.")
     value = record(TABLE["clone"], (moved,), (None,))
     input._array, input._history = None, None
     input._trace, input._slot, input._meta = value._trace, value._slot, value._meta
@@ -155,25 +139,27 @@ def _become(input: Any, moved: Any) -> Any:
 @public(method=True, function=False)
 def t_(input: Any) -> Any:
     """In-place `t`."""
-    return _become(input, t(input))
+    if input.ndim > 2:
+        raise RuntimeError(f"t_() expects a tensor with <= 2 dimensions, but self is {input.ndim}D. Fix: use .transpose_(a, b).")
+    return turn_into_view(input, TABLE["transpose"], (0, 1)) if input.ndim == 2 else turn_into_view(input, TABLE["alias"], ())
 
 
 @public("transpose_", "swapaxes_", "swapdims_", method=True, function=False)
 def transpose_(input: Any, dim0: int, dim1: int) -> Any:
     """In-place `transpose`."""
-    return _become(input, transpose(input, dim0, dim1))
+    return turn_into_view(input, TABLE["transpose"], (as_ints(dim0), as_ints(dim1)))
 
 
 @public(method=True, function=False)
 def unsqueeze_(input: Any, dim: int) -> Any:
     """In-place `unsqueeze`."""
-    return _become(input, input.unsqueeze(dim))
+    return turn_into_view(input, TABLE["unsqueeze"], (as_int(dim),))
 
 
 @public(method=True, function=False)
 def squeeze_(input: Any, dim: Any = None) -> Any:
     """In-place `squeeze`."""
-    return _become(input, input.squeeze(dim))
+    return turn_into_view(input, TABLE["squeeze"], (as_ints(dim),))
 
 
 @public(method=True, function=False)
@@ -241,6 +227,8 @@ def sum_to_size(input: Any, *size: Any) -> Any:
 @public(method=True)
 def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
     """`length` positions of a dimension from start."""
+    if not input.ndim:
+        raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
     begin = as_ints(start)
     d = wrap_dim(dim, input.ndim, "narrow")
     n = input.shape[d]
@@ -487,11 +475,15 @@ def repeat_interleave(input: Any, repeats: Any = None, dim: int | None = None, *
 @public(method=True)
 def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = None) -> Any:
     """Any sizes and strides over the tensor's storage."""
-    base = base_of(input)
+    base = leaf_of(input)[0]
+    if base.requires_grad and not input.requires_grad:
+        base = base.detach()
     offset = input._meta.offset if storage_offset is None else storage_offset
     if base._meta.dtype is not input._meta.dtype:
         base = input
-    return record_view(TABLE["as_strided"], base, (size_of((size,)), size_of((stride,)), as_ints(offset)))
+    if not base._meta.contiguous:  # dense in another order of its dimensions
+        base = permute(base, sorted(range(base.ndim), key=lambda d: -base.stride(d)))
+    return record_view(TABLE["as_strided"], base, (size_of((size,)), size_of((stride,)), as_ints(offset - base._meta.offset)))
 
 
 @public()
@@ -573,7 +565,14 @@ def _put_property(name: str, make: Any) -> None:
 
 
 _put_property("T", lambda x: permute(x, tuple(range(x.ndim))[::-1]))
-_put_property("mT", lambda x: transpose(x, -2, -1))
+def _matrix_transpose(x: Any) -> Any:
+    """The last two dimensions exchanged; 0-d tensors as they are."""
+    if x.ndim == 1:
+        raise RuntimeError("tensor.mT is only supported on matrices or batches of matrices; got a 1-d tensor. Fix: unsqueeze(0) first.")
+    return transpose(x, -2, -1) if x.ndim else x
+
+
+_put_property("mT", _matrix_transpose)
 _put_property("H", lambda x: transpose(x, 0, 1).conj() if x.ndim else x)
 _put_property("mH", lambda x: transpose(x, -2, -1).conj())
 _put_property("real", lambda x: record_view(TABLE["real_part"], x, ()) if x.is_complex() else x)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from rushlight import printing
 
 
 def tensor_repr(tensor: Any) -> str:
     """`tensor(...)` with the suffixes that PyTorch shows."""
+    from rushlight import printing
+
     meta = tensor._meta
     if meta.device.type == "meta":
         return f"tensor(..., device='meta', size={tuple(meta.shape)}" + (f", dtype={meta.dtype}" if meta.dtype.name != "float32" else "") + ")"

@@ -11,6 +11,7 @@ Tensors and numbers are *slots* of the recorded entry; static arguments are part
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -96,13 +97,19 @@ def parse_signature(text: str) -> tuple[str, tuple[Param, ...]]:
     for part in filter(None, (p.strip() for p in re.split(r",(?![^(\[]*[)\]])", match[2]))):
         if part == "*":
             keyword_only = True
-            continue
-        left, _, default = part.partition("=")
-        kind, name = left.split()
-        # defaults are literals written in this repository's own declarations
-        value = eval(default, {"__builtins__": {}}) if default else REQUIRED
-        params.append(Param(name, kind, value, keyword_only))
+        else:
+            params.append(_parse_param(part, keyword_only))
     return match[1], tuple(params)
+
+
+@functools.cache
+def _parse_param(part: str, keyword_only: bool) -> Param:
+    """`"int[]? dim=None"`: many ops share a parameter, and reading all of them is a part of the import's time."""
+    left, _, default = part.partition("=")
+    kind, name = left.split()
+    # defaults are literals written in this repository's own declarations
+    value = eval(default, {"__builtins__": {}}) if default else REQUIRED
+    return Param(name, kind, value, keyword_only)
 
 
 def declare(signature: str, *, inplace: bool = False, **facts: Any) -> Op:

@@ -44,6 +44,12 @@ class MacroTrace(Trace):
             raise RuntimeError("a macro met a tensor that is not among its inputs")
         return handle._stands_for.enter(self, handle)
 
+    def enter_generator(self, generator: Any) -> int:
+        raise RuntimeError(
+            "a random op was used in code that is recorded once and repeated (an optimiser's update or a gradient rule). "
+            "Fix: draw the random numbers outside of it."
+        )
+
     def enter_outside(self, handle: Any, outside: int) -> int:
         """The slot that stands for a value of the trace around this one."""
         slot = self.entered.get(outside)

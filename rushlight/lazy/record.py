@@ -59,6 +59,12 @@ def base_of(handle: Any) -> Any:
     return handle if handle._base is None else handle._base
 
 
+def is_shared(base: Handle) -> bool:
+    """Whether NumPy code may hold the base's buffer."""
+    shared = base._shared
+    return shared is not None and (shared is True or shared() is not None)
+
+
 _result_class: type = Handle
 
 
@@ -104,7 +110,8 @@ class Trace:
             owner = handle._trace
             if owner is None or owner is self or not owner.pending:
                 slot = append_leaf(self, handle, handle._array)
-                handle._trace, handle._slot = self, slot
+                if not is_shared(handle):
+                    handle._trace, handle._slot = self, slot
                 return slot
             # Pending in another thread: take its value as it stands now, and leave the handle to its owner.
             if id(handle) not in self.borrowed:
@@ -116,6 +123,14 @@ class Trace:
                     array = peek(owner, handle._slot)
                 self.borrowed[id(handle)] = (handle, append_leaf(self, handle, array))
             return self.borrowed[id(handle)][1]
+
+    def enter_generator(self, generator: Any) -> int:
+        """The index by which random ops of this trace name a generator."""
+        for index, (known, _) in enumerate(self.generators):
+            if known is generator:
+                return index
+        self.generators.append((generator, generator.get_state_raw()))
+        return len(self.generators) - 1
 
     def path(self) -> list[Entry]:
         """The entries so far, oldest first; kept up to date lazily."""
@@ -224,16 +239,14 @@ def append_leaf(trace: Trace, handle: Any, array: Any, base: Any = None) -> int:
     meta = handle._meta
     if base is not None and meta.offset:
         meta = meta.variant(offset=0)  # where it lies in its storage changes nothing that is computed
-    shared = owner._shared
-    if shared is not None and (shared is True or shared() is not None):
-        # NumPy code may change this memory at any time: small buffers are copied now, large ones are read at once.
+    shared = None
+    if is_shared(owner):
+        # NumPy code may change this memory at any time: small buffers are copied now, large ones are read at once,
+        # and the handle does not stay bound to the slot, so that its next use reads the memory again.
         if array.nbytes <= config.shared_copy_limit:
             array = array.copy()
-            shared = None
         else:
             shared = True
-    else:
-        shared = None
     history = handle._history
     key = (LEAF, meta, shared, (history[0].node, history[1]) if history is not None else None)
     node = trace.node.next.get(key)
@@ -249,7 +262,7 @@ def append_leaf(trace: Trace, handle: Any, array: Any, base: Any = None) -> int:
     if history is not None:
         trace.leaf_history[slot] = history
     trace.handles.append(ref(handle))
-    if base is not None:
+    if base is not None and not is_shared(base):
         handle._trace, handle._slot = trace, slot
     return slot
 
@@ -320,7 +333,7 @@ def _record_slowly(trace: Trace, key: tuple, numbers: list[Any]) -> Any:
         # Views are left out: `enter` records them while the key of another op is half built.
         operands = {s: trace.handles[s]() for s in _slots_of(key)}  # kept alive through the flush
         step.flush()
-        return record(key[0], _inputs_again(key, operands, numbers), key[-1])
+        return record(key[0], _inputs_again(key, operands, numbers), _static_again(trace, key[0], key[-1]))
     node = trace.node.next.get(key)
     if node is None:
         node = grow(trace, key)
@@ -351,6 +364,14 @@ def _inputs_again(key: tuple, handles: dict[int, Any], numbers: list[Any]) -> li
     ]  # fmt: skip
 
 
+def _static_again(old: Trace, op: Op, static: tuple) -> tuple:
+    """The static arguments for this thread's new trace, which counts its generators anew."""
+    if not op.random:
+        return static
+    at = op.statics.index("generator")
+    return static[:at] + (local.trace.enter_generator(old.generators[static[at]][0]),) + static[at + 1 :]
+
+
 def grow(trace: Trace, key: tuple) -> Entry:
     """Infer and append an unknown entry below the trace's node. Raises with nothing recorded when the checks fail."""
     op: Op = key[0]
@@ -377,7 +398,7 @@ def grow(trace: Trace, key: tuple) -> Entry:
     results = found if found.__class__ is tuple else (found,)
     results = _with_autograd(op, metas, results, parent.grad_mode)
     storage: tuple[int, ...] = ()
-    if (op.view or op.inplace) and inputs:
+    if (op.inplace or op.view and not op.untracked) and inputs:  # writes through .data count for that alias alone
         storage = (trace.storage_of(inputs[0]),) * len(results)
     node = Entry(parent, key, op, tuple(inputs), key[-1], results, numbers=numbers, storage=storage)
     from rushlight.lazy import explain
@@ -410,15 +431,15 @@ def _check_devices(op: Op, metas: list[Any]) -> None:
             if m is not None and not m.weak and not (m.shape == () and m.device.type == "cpu"):
                 places.setdefault(str(m.device), index)
     if len(places) > 1:
-        where = ", ".join(
-            f"argument {op.slots[i].name if i < len(op.slots) else i!r} on {place}" for place, i in places.items()
-        )
+        names = {place: op.slots[i].name if i < len(op.slots) else str(i) for place, i in places.items()}
+        first, second = list(names)[:2]
         raise RuntimeError(
             explain_error(
                 op.name,
-                got=f"tensors on different devices ({where})",
+                got=f"tensors on different devices ({', '.join(f'argument {n!r} on {place}' for place, n in names.items())})",
                 expected="all tensors to be on the same device",
-                fix=f"move one of them, for example with .to('{next(iter(places))}')",
+                fix=f"write {names[first]}.to('{second}') or {names[second]}.to('{first}'); in a training loop model.to(device) once, "
+                "and x, y = x.to(device), y.to(device) for every batch",
             )
         )
 
@@ -435,5 +456,7 @@ def rebind(handle: Any, trace: Trace, slot: int, meta: Meta, *, tracked: bool = 
             alive = view()
             if alive is not None:
                 alive._trace = None
+                if meta.requires_grad and not alive._meta.requires_grad and all(op.differentiable for op, _ in alive._chain):
+                    alive._meta = alive._meta.variant(requires_grad=True, leaf=False)
 
 

@@ -71,10 +71,21 @@ def _run(trace: Trace) -> None:
             generator.set_state_raw(state)
         _recover(trace, live, error)
         raise
+    replaced = _overwritten(trace, program, live) if program.residuals else {}
     keep = _bind(trace, live, results)
     trace.pending = False
     if keep:
-        _freeze(trace, program, results, live)
+        _freeze(trace, program, results, live, replaced)
+
+
+def _overwritten(trace: Trace, program: Any, live: list[Any]) -> dict[int, np.ndarray]:
+    """Copies of the input buffers that a later backward needs and that binding the results overwrites."""
+    found = {}
+    written = {id(handle) for handle in live}
+    for slot, array in zip(sorted(trace.leaf_slots), trace.leaves, strict=True):
+        if slot in program.residuals and id(trace.leaf_owners[slot][0]()) in written:
+            found[slot] = array.copy()
+    return found
 
 
 def _bind(trace: Trace, live: list[Any], results: dict[int, np.ndarray]) -> bool:
@@ -96,17 +107,22 @@ def _bind(trace: Trace, live: list[Any], results: dict[int, np.ndarray]) -> bool
     return keep
 
 
-def _freeze(trace: Trace, program: Any, results: dict[int, np.ndarray], live: list[Any]) -> None:
+def _freeze(
+    trace: Trace, program: Any, results: dict[int, np.ndarray], live: list[Any], replaced: dict[int, np.ndarray]
+) -> None:
     """Keep of the trace what a later backward needs: structure, numbers, and the values its gradients use."""
-    owners = {h._slot: h for h in live}
+    holders = {trace.storage_of(h._slot): h for h in live}
     leaf_number = {slot: n for n, slot in enumerate(sorted(trace.leaf_slots))}
     for slot in program.residuals:
+        if slot in replaced:
+            trace.saved[slot] = (replaced[slot], None, 0)
+            continue
         if slot in leaf_number:
             trace.saved[slot] = (trace.leaves[leaf_number[slot]], *trace.leaf_owners[slot])
-        elif slot in owners and owners[slot]._array is results[slot]:
-            trace.saved[slot] = (results[slot], ref(owners[slot]), owners[slot]._version)
-        else:
-            trace.saved[slot] = (results[slot], None, 0)
+            continue
+        storage = trace.storage_of(slot)
+        owner = trace.leaf_owners[storage][0]() if storage in leaf_number else holders.get(storage)
+        trace.saved[slot] = (results[slot], None, 0) if owner is None else (results[slot], ref(owner), owner._version)
     trace.path()
     trace.leaves = []
     trace.leaf_owners = {}

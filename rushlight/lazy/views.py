@@ -13,11 +13,27 @@ import numpy as np
 
 from rushlight.errors import explain_error
 from rushlight.ir.meta import Meta
-from rushlight.ir.op import TABLE, Op
+from rushlight.ir.op import TABLE, Op, Param
 from rushlight.lazy.record import (
-    Handle, Trace, append_leaf, base_of, local, new_handle, rebind, record, switch_grad_mode,
+    Handle, Trace, append_leaf, base_of, is_shared, local, new_handle, rebind, record, switch_grad_mode,
 )  # fmt: skip
 from rushlight.lazy.trie import MARK_LEAF, Entry
+
+
+# A link of a chain that moves nothing: from here on gradients belong to `leaf`, a view that was made a leaf.
+LEAF_LINK = Op(
+    "leaf_link", (Param("input", "Tensor"), Param("leaf", "any")), infer=lambda x, leaf: x, reference=lambda x, leaf: x,
+    vjp=(lambda g, out, x, leaf: g,), view=True,
+)  # fmt: skip
+
+
+def leaf_of(handle: Any) -> tuple[Any, tuple]:
+    """What gradients of a view flow to, the base or a view that is a leaf, and the view ops that lead from it."""
+    chain = handle._chain
+    for at in range(len(chain) - 1, -1, -1):
+        if chain[at][0] is LEAF_LINK:
+            return chain[at][1][0], chain[at + 1 :]
+    return base_of(handle), chain
 
 
 def _at_rest(base: Any, trace: Trace) -> bool:
@@ -39,8 +55,13 @@ def record_view(op: Op, source: Any, static: tuple = ()) -> Any:
         view = new_handle(op.infer(source._meta, **dict(zip(op.statics, static, strict=True))))
     else:
         view = record(op, (source,), static)
+        if is_shared(base):
+            view._trace = None
     view._base = base
-    view._chain = source._chain + ((op, static),)
+    link: tuple = ()
+    if source is not base and source._meta.leaf:
+        link = ((LEAF_LINK, (source,)),)
+    view._chain = source._chain + link + ((op, static),)
     if not local.grad_mode and source._meta.requires_grad:
         view._chain += ((TABLE["detach"], ()),)  # made without gradient: must stay so when it is re-derived
     views = base._views
@@ -58,11 +79,11 @@ def derive(trace: Trace, view: Any) -> int:
     if not meta.requires_grad and trace.expandable and _at_rest(view._base, trace):
         return append_leaf(trace, view, base_array(view), view._base)
     mode = local.grad_mode
-    if not mode and view._base._meta.requires_grad:
+    value, chain = leaf_of(view)
+    if not mode and value._meta.requires_grad:
         switch_grad_mode(True)
     try:
-        value: Any = view._base
-        for op, static in view._chain:
+        for op, static in chain:
             value = record(op, (value,), static)
     finally:
         if local.grad_mode is not mode:
@@ -71,7 +92,10 @@ def derive(trace: Trace, view: Any) -> int:
     trace.handles[value._slot] = ref(view)
     if meta.leaf:
         mark_leaf(view, meta)
-    return view._slot
+    slot = view._slot
+    if is_shared(view._base):
+        view._trace = None  # NumPy code may change the memory: the next use reads it again
+    return slot
 
 
 def mark_leaf(handle: Any, meta: Meta) -> None:
@@ -87,6 +111,39 @@ def mark_leaf(handle: Any, meta: Meta) -> None:
     handle._slot, handle._meta = node.slot, meta
 
 
+def turn_into_view(handle: Any, op: Op, static: tuple) -> Any:
+    """In-place movement (`t_`, `unsqueeze_`): the tensor becomes a view of what it was, and so of all that shares the memory."""
+    check_not_leaf(handle, op.name + "_")
+    if handle._meta.leaf:
+        raise NotImplementedError(
+            f"{op.name}_: a leaf that requires grad cannot change its layout in place. Fix: make the leaf of {op.name}() of its values."
+        )
+    source = handle if handle._base is not None else hidden_base(handle)
+    view = record_view(op, source, static)
+    handle._base, handle._chain, handle._meta = view._base, view._chain, view._meta
+    handle._trace, handle._slot = view._trace, view._slot
+    if handle._trace is not None:
+        handle._trace.handles[handle._slot] = ref(handle)
+    view._base._views.append(ref(handle))
+    view._base._version = view._base._version + 1
+    return handle
+
+
+def hidden_base(handle: Any) -> Any:
+    """A handle that takes over the memory of this one, and its views."""
+    base = new_handle(handle._meta)
+    for name in ("_trace", "_slot", "_array", "_views", "_history", "_shared", "_version", "_failure"):
+        setattr(base, name, getattr(handle, name))
+    if base._trace is not None:
+        base._trace.handles[base._slot] = ref(base)
+    for weak in base._views or ():
+        view = weak()
+        if view is not None:
+            view._base = base
+    handle._trace, handle._array, handle._views, handle._history, handle._shared = None, None, None, None, None
+    return base
+
+
 def base_array(handle: Any) -> np.ndarray:
     """The buffer of a realised handle, as a NumPy view of its base's memory."""
     if handle._base is None:
@@ -97,23 +154,43 @@ def base_array(handle: Any) -> np.ndarray:
     return array
 
 
-def is_shared(base: Handle) -> bool:
-    """Whether NumPy code may hold the base's buffer."""
-    shared = base._shared
-    return shared is not None and (shared is True or shared() is not None)
+def overlaps(meta: Meta) -> bool:
+    """Whether two elements lie in one place (`expand`, overlapping `unfold`)."""
+    reach = 0
+    for step, size in sorted((s, n) for n, s in zip(meta.shape, meta.stride, strict=True) if n > 1):
+        if step <= reach:
+            break
+        reach += step * (size - 1)
+    else:
+        return False
+    places = sum(np.ix_(*[np.arange(n) * s for n, s in zip(meta.shape, meta.stride, strict=True)]))
+    return np.unique(places).size < meta.numel
 
 
 def check_writable(target: Any, name: str) -> None:
-    """Leaves that require a gradient, and views of them, may only be written under no_grad."""
+    """Elements that share a place may not be written; leaves that require a gradient, and views of them, only under no_grad."""
+    meta = target._meta
+    if not meta.contiguous and overlaps(meta):
+        raise RuntimeError(
+            explain_error(
+                name, got=f"a tensor of shape {list(meta.shape)} with strides {list(meta.stride)}: several elements share one memory location",
+                expected="a tensor whose elements are distinct", fix="clone() it before writing",
+            )
+        )  # fmt: skip
+    check_not_leaf(target, name)
+
+
+def check_not_leaf(target: Any, name: str) -> None:
+    """Leaves that require a gradient, and views of them, may only be changed under no_grad."""
     meta = target._meta
     if not local.grad_mode or not meta.requires_grad:
         return
-    if target._base is None and meta.leaf:
+    if meta.leaf:
         raise RuntimeError(
             f"{name}: a leaf Variable that requires grad is being used in an in-place operation. "
             "Fix: wrap the update in `with torch.no_grad():`, or write the result to a new tensor."
         )
-    if target._base is not None and target._base._meta.leaf and target._base._meta.requires_grad:
+    if target._base is not None and leaf_of(target)[0]._meta.leaf:
         raise RuntimeError(
             f"{name}: a view of a leaf Variable that requires grad is being used in an in-place operation. "
             "Fix: wrap the update in `with torch.no_grad():`, or clone() the leaf first."
@@ -145,34 +222,61 @@ def assign(target: Any, value: Any) -> None:
     if target._base is None:
         rebind(target, value._trace, value._slot, value._meta)
         return
-    if local.grad_mode and base._meta.requires_grad and not all(op.differentiable for op, _ in target._chain):
+    if local.grad_mode and (base._meta.requires_grad or value._meta.requires_grad) and not all(op.differentiable for op, _ in target._chain):
         # Through detach() or .data: the memory changes, what autograd knows of the base does not.
+        alias = _detached_alias(base, target) if value._meta.requires_grad else None
         switch_grad_mode(False)
         try:
+            before = None if alias is None else record(TABLE["clone"], (alias,), (None,))
             _put_back(base, target, value, tracked)
         finally:
             switch_grad_mode(True)
+        if alias is not None:
+            _part(alias, before)
+            assign(target, value)
     else:
         _put_back(base, target, value, tracked)
+
+
+def _detached_alias(base: Any, target: Any) -> Any:
+    """The one tensor that a chain leaves the base's gradients by, if the user still holds it."""
+    chain = target._chain
+    cut = max(at for at, (op, _) in enumerate(chain) if not op.differentiable) + 1
+    found = {id(v): v for v in (weak() for weak in base._views) if v is not None and v._chain == chain[:cut]}
+    return next(iter(found.values())) if len(found) == 1 else None
+
+
+def _part(alias: Any, value: Any) -> None:
+    """A detached alias that takes a value with a gradient history (`h = h.detach(); h[0] = cell(x)`) gets memory of its
+    own: its gradients are not the base's."""
+    base, cut = alias._base, len(alias._chain)
+    prefix = alias._chain
+    alias._views = []
+    for weak in base._views:
+        view = weak()
+        if view is not None and view is not alias and view._chain[:cut] == prefix:
+            view._base, view._chain, view._trace = alias, view._chain[cut:], None
+            alias._views.append(weak)
+    alias._base, alias._chain = None, ()
+    rebind(alias, value._trace, value._slot, value._meta)
 
 
 def _put_back(base: Any, target: Any, value: Any, tracked: bool) -> None:
     """Write a changed view into its base, through each op of its chain."""
     holders = [base]
-    for op, static in target._chain[:-1]:
+    chain = [link for link in target._chain if link[0] is not LEAF_LINK]
+    for op, static in chain[:-1]:
         holders.append(record(op, (holders[-1],), static))
+        if overlaps(holders[-1]._meta):
+            raise NotImplementedError(
+                explain_error(
+                    "in-place write", got=f"a view of a tensor made by {op.name}, several of whose elements share one memory location",
+                    expected="a view of distinct elements", fix="clone() the tensor before writing",
+                )
+            )  # fmt: skip
     written = value
     for depth in range(len(holders) - 1, -1, -1):
-        op, static = target._chain[depth]
-        if op.write is None:
-            raise RuntimeError(
-                explain_error(
-                    "in-place write",
-                    got=f"a tensor made by {op.name}, where several elements share one memory location",
-                    expected="a tensor whose elements are distinct",
-                    fix="clone() it before writing",
-                )
-            )
+        op, static = chain[depth]
         write = TABLE[op.write.name + "_"] if depth == 0 else op.write
         written = record(write, (holders[depth], written), static)
     rebind(base, written._trace, written._slot, written._meta, tracked=tracked)

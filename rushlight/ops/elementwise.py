@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from rushlight import dtype as dtypes
-from rushlight.dtype import BOOL, COMPLEX, FLOATING
+from rushlight.dtype import BOOL, COMPLEX, FLOATING, INTEGER
 from rushlight.ir.meta import Meta
-from rushlight.ir.op import Op, declare
+from rushlight.ir.op import TABLE, Op, declare
 from rushlight.ops.rules import (
-    arithmetic, comparison, elementwise, float_dtype, floating, forbid, promote_common, promote_float, result_dtype,
+    arithmetic, comparison, elementwise, float_dtype, floating, forbid, only, promote_common, promote_float, result_dtype,
 )  # fmt: skip
 from rushlight.ops.samples import binary, int_binary, numbers, positive, unary, unit
 from rushlight.ops.tensor_code import T, conj
@@ -166,8 +166,15 @@ hypot = _binary(
     "hypot(Tensor input, Tensor other)", np.hypot,
     (lambda g, out, a, b: g * (a / out), lambda g, out, a, b: g * (b / out)), doc="sqrt(input^2 + other^2)",
 )  # fmt: skip
+def _logaddexp(a: np.ndarray, b: np.ndarray) -> Any:
+    if a.dtype.kind != "c":
+        return np.logaddexp(a, b)
+    top = np.maximum(a.real, b.real)
+    return top + np.log(np.exp(a - top) + np.exp(b - top))
+
+
 logaddexp = _binary(
-    "logaddexp(Tensor input, Tensor other)", np.logaddexp,
+    "logaddexp(Tensor input, Tensor other)", _logaddexp,
     (lambda g, out, a, b: g * T.exp(a - out), lambda g, out, a, b: g * T.exp(b - out)), inplace=False,
     rule=floating("logaddexp"), promote=promote_float, doc="log(exp(input) + exp(other))",
 )  # fmt: skip
@@ -281,7 +288,7 @@ tanh = _unary("tanh", np.tanh, lambda g, out, x: g * conj(1 - out * out), "hyper
 asinh = _unary("asinh", np.arcsinh, lambda g, out, x: g * conj((x * x + 1).rsqrt()), "inverse hyperbolic sine")
 acosh = _unary(
     "acosh", np.arccosh, lambda g, out, x: g * conj((x - 1).rsqrt() * (x + 1).rsqrt()), "inverse hyperbolic cosine",
-    samples=lambda: [((a + 1,), {}) for (a,), _ in positive()],
+    samples=lambda: [((np.asarray(a + 1),), {}) for (a,), _ in positive()],
 )  # fmt: skip
 atanh = _unary("atanh", np.arctanh, lambda g, out, x: g / conj(1 - x * x), "inverse hyperbolic tangent", samples=unit)
 
@@ -349,7 +356,11 @@ abs_ = declare(
     "abs(Tensor input)", infer=_abs_infer, reference=lambda x: x if x.dtype == bool else np.abs(x),
     vjp=(lambda g, out, x: g * x.sgn(),), pointwise=True, inplace=True, samples=unary, doc="absolute value",
 )  # fmt: skip
-square = _real_unary("square", np.square, lambda g, out, x: g * conj(2 * x), "input * input")
+square = declare(
+    "square(Tensor input)", infer=lambda x: elementwise("square", (x,), dtypes.int64 if x.dtype.category == BOOL else x.dtype),
+    reference=lambda x: np.square(x.astype(np.int64) if x.dtype == bool else x), vjp=(lambda g, out, x: g * conj(2 * x),),
+    pointwise=True, inplace=True, samples=unary, doc="input * input",
+)  # fmt: skip
 conj_physical = _real_unary(
     "conj_physical", np.conjugate, lambda g, out, x: g.conj(), "complex conjugate", grad_name="ConjBackward0"
 )
@@ -432,8 +443,19 @@ clamp = declare(
 
 def _ternary(signature: str, reference: Any, vjp: Any, doc: str) -> Op:
     name = signature.partition("(")[0]
+
+
+    def rule(x: Meta, a: Meta, b: Meta, value: Meta) -> Meta:
+        found = result_dtype(x, a, b)
+        if name == "addcdiv" and a.dtype.category < FLOATING and b.dtype.category < FLOATING:
+            raise RuntimeError(
+                "addcdiv: Integer division with addcdiv is not supported: got integer tensor1 and tensor2. "
+                "Fix: convert them with .float()."
+            )
+        return elementwise(name, (x, a, b), found)
+
     return declare(
-        signature, infer=arithmetic(name), reference=reference, vjp=vjp, promote=promote_common, pointwise=True,
+        signature, infer=rule, reference=reference, vjp=vjp, promote=lambda x, a, b, value: promote_common(x, a, b), pointwise=True,
         inplace=True, samples=lambda: [((a, b, a - b), {"value": 0.5}) for (a, b), _ in binary()], doc=doc,
     )  # fmt: skip
 
@@ -465,6 +487,16 @@ addcdiv = _ternary(
     ),
     "input + value * tensor1 / tensor2",
 )  # fmt: skip
+
+# --- operands that make no sense, refused at the user's line -------------------------------------------------------
+
+_ORDERED = """remainder fmod atan2 hypot copysign floor_divide trunc_divide maximum minimum fmax fmin logaddexp2 ceil floor trunc
+    round sign isposinf isneginf signbit lt le gt ge"""
+for _names, _kinds in {
+    _ORDERED: (BOOL, INTEGER, FLOATING), "gcd lcm": (INTEGER,), "nextafter": (FLOATING,), "frac": (INTEGER, FLOATING), "positive": (INTEGER, FLOATING, COMPLEX),
+}.items():  # fmt: skip
+    for _name in _names.split():
+        TABLE[_name].infer = only(_name, TABLE[_name].infer, *_kinds)
 
 # --- conversion ---------------------------------------------------------------------------------------------------
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from rushlight import dtype as dtypes
 from rushlight.errors import explain_error
-from rushlight.ir.meta import Meta
+from rushlight.ir.meta import Meta, meta
 from rushlight.ir.op import declare
-from rushlight.ops.rules import broadcast_shapes, like, wrap_dim
+from rushlight.ops.rules import broadcast_shapes, dense_stride, like, wrap_dim
 from rushlight.ops.samples import values
 from rushlight.ops.tensor_code import T
 
@@ -70,8 +70,13 @@ def _index_infer(x: Meta, indices: Sequence[Meta], dims: tuple[int, ...]) -> Met
             raise IndexError(
                 f"tensors used as indices must be long, int, byte or bool tensors; got {m.dtype}. Fix: convert with .long()."
             )
-    shape, _ = _index_layout(x, dims, indices)
-    return like(x, shape=shape)
+    shape, adjacent = _index_layout(x, dims, indices)
+    if x.contiguous:
+        return like(x, shape=shape)
+    joint = len(shape) - x.ndim + len(dims)
+    rest = [s for d, s in enumerate(x.stride) if d not in dims]
+    at = dims[0] if adjacent else 0
+    return like(x, shape=shape, stride=dense_stride(shape, [meta(shape, x.dtype, x.device, (*rest[:at], *(0,) * joint, *rest[at:]))]))
 
 
 def _index_put(x: np.ndarray, value: np.ndarray, indices: Sequence[np.ndarray], dims: tuple[int, ...], accumulate: bool) -> np.ndarray:
@@ -302,7 +307,7 @@ def _masked_fill_infer(x: Meta, mask: Meta, value: Meta) -> Meta:
         raise RuntimeError(f"masked_fill_ only supports boolean masks, but got mask with dtype {mask.dtype}. Fix: compare it, for example `mask != 0`.")
     if value.ndim:
         raise RuntimeError(f"masked_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s).")
-    if value.dtype.category > x.dtype.category:
+    if value.dtype.category > x.dtype.category and not (value.weak and value.dtype.category == dtypes.FLOATING):
         raise RuntimeError(f"masked_fill: value cannot be converted to type {x.dtype} without overflow; got a value of {value.dtype}.")
     return like(x, shape=broadcast_shapes("masked_fill", x.shape, mask.shape))
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
+from rushlight.dtype import FLOATING
 from rushlight.errors import explain_error
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import declare
-from rushlight.ops.rules import broadcast_shapes, like
+from rushlight.ops.reduce import expand_reduced
+from rushlight.ops.rules import broadcast_shapes, like, reduced_shape, wrap_dims
 from rushlight.ops.samples import values
 from rushlight.ops.tensor_code import T, conj
 
@@ -43,9 +46,12 @@ def dtype_mismatch(op: str, a: Meta, b: Meta) -> str:
     """M17: two dtypes in one product."""
     from rushlight.ops.reduce import dtype_name
 
+    convert = f"convert the {a.dtype} input with .to({b.dtype})"
+    if b.dtype.name == "float32":
+        convert = f"{a.dtype.name} given, {b.dtype.name} needed: convert the input with .float()"
     return (
         f"{op}: expected m1 and m2 to have the same dtype, but got: {dtype_name(a.dtype)} != {dtype_name(b.dtype)} ({a.dtype} and "
-        f"{b.dtype}). Fix: convert the {a.dtype} input with .to({b.dtype})" + (", or .float()." if b.dtype.name == "float32" else ".")
+        f"{b.dtype}). Fix: {convert}."
     )
 
 
@@ -108,7 +114,7 @@ def _linear_infer(x: Meta, weight: Meta, bias: Meta | None) -> Meta:
 
 
 def _linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None) -> Any:
-    out = np.matmul(x.reshape(-1, x.shape[-1]), weight.T).reshape(x.shape[:-1] + weight.shape[:-1])
+    out = np.matmul(x.reshape(math.prod(x.shape[:-1]), x.shape[-1]), weight.T).reshape(x.shape[:-1] + weight.shape[:-1])
     return out if bias is None else np.add(out, bias, out=out) if out.ndim else out + bias
 
 
@@ -119,8 +125,9 @@ def _linear_vjp(g: Any, out: Any, x: Any, weight: Any, bias: Any, *, needs: tupl
     if needs[0]:
         grad_x = T.matmul(spread, conj(weight.unsqueeze(0) if vector else weight))
     if needs[1]:
-        rows = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
-        spread = spread if spread.ndim == 2 else spread.reshape(-1, spread.shape[-1])
+        count = math.prod(x.shape[:-1])
+        rows = x if x.ndim == 2 else x.reshape(count, x.shape[-1])
+        spread = spread if spread.ndim == 2 else spread.reshape(count, spread.shape[-1])
         grad_weight = T.matmul(spread.transpose(0, 1), conj(rows)).reshape(weight.shape)
     return grad_x, grad_weight, g if needs[2] else None
 
@@ -133,4 +140,68 @@ linear = declare(
         ((values(3), values(5, 3, seed=1), values(5, seed=2)), {}), ((values(4, 3), values(3, seed=1)), {}),
     ],
     doc="input @ weight.T + bias over the last dimension; weight is (out_features, in_features)",
+)  # fmt: skip
+
+
+# --- norms --------------------------------------------------------------------------------------------------------
+
+
+def _norm_infer(x: Meta, ord: Any, dim: Any, keepdim: bool, dtype: Any) -> Meta:
+    from rushlight.ops.reduce import dtype_name
+
+    if x.dtype.category < FLOATING:
+        raise RuntimeError(
+            f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {dtype_name(x.dtype)}: the tensor is of "
+            f"{x.dtype}. Fix: convert it with .float()."
+        )
+    dims = wrap_dims(dim, x.ndim, "linalg.vector_norm")
+    if any(x.shape[d] == 0 for d in dims) and (ord < 0 or ord == float("inf")):
+        raise RuntimeError(
+            f"linalg.vector_norm cannot compute the {ord} norm on an empty tensor because the operation does not have an identity: "
+            f"got shape {list(x.shape)}. Fix: check numel() first."
+        )
+    return like(x, shape=reduced_shape(x.shape, dims, keepdim), dtype=(dtype or x.dtype).to_real())
+
+
+def _norm(x: np.ndarray, ord: Any, dim: Any, keepdim: bool, dtype: Any) -> Any:
+    if dtype is not None:
+        x = x.astype(dtype.compute)
+    axis = None if dim is None or dim == () or not x.ndim else dim
+    size = np.abs(x)
+    if ord == 2:
+        return np.sqrt(np.sum(size * size, axis=axis, keepdims=keepdim))
+    if ord == float("inf"):
+        return np.max(size, axis=axis, keepdims=keepdim)
+    if ord == float("-inf"):
+        return np.min(size, axis=axis, keepdims=keepdim)
+    if ord == 0:
+        return np.sum(size != 0, axis=axis, keepdims=keepdim)
+    total = np.sum(size if ord == 1 else size**ord, axis=axis, keepdims=keepdim)
+    return total if ord == 1 else total ** (1.0 / ord)
+
+
+def _norm_rule(g: Any, out: Any, x: Any, ord: Any, dim: Any, keepdim: bool, dtype: Any) -> Any:
+    """Zero where the norm is zero."""
+    g = expand_reduced(g, x, dim, keepdim)
+    if ord == 0:
+        return g * 0
+    if ord == 1:
+        return g * x.sgn()
+    wide = expand_reduced(out, x, dim, keepdim)
+    if ord in (float("inf"), float("-inf")):
+        hit = (x.abs() == wide) | x.isnan()
+        return g * x.sgn() * hit / hit.sum(dim, True)
+    if ord == 2:
+        return x * (g / wide).masked_fill(wide == 0, 0)
+    size = x.abs()
+    # |x|^(ord-1) / norm^(ord-1), sign of x; below 1 or between 1 and 2 the power of zero would be infinite
+    share = (size / wide.masked_fill(wide == 0, 1)).masked_fill(size == 0, 1) ** (ord - 1)
+    return (g * x.sgn() * share).masked_fill(size == 0, 0)
+
+
+vector_norm = declare(
+    "vector_norm_op(Tensor input, any ord, int[]? dim, bool keepdim, dtype? dtype)", infer=_norm_infer, reference=_norm,
+    vjp=(_norm_rule,), grad_name="LinalgVectorNormBackward0",
+    samples=lambda: [((values(3, 4), p, 1, False, None), {}) for p in (2, 1, 3, 1.5, float("inf"), 0)],
+    doc="(sum of |input|^ord)^(1/ord) over `dim`",
 )  # fmt: skip

@@ -12,7 +12,7 @@ from rushlight import dtype as dtypes
 from rushlight.errors import explain_error
 from rushlight.ir.meta import Meta, contiguous_stride, meta
 from rushlight.ir.op import Op, declare
-from rushlight.ops.rules import broadcast_shapes, like, wrap_dim, wrap_dims
+from rushlight.ops.rules import broadcast_shapes, dense_stride, like, wrap_dim, wrap_dims
 from rushlight.ops.samples import values
 from rushlight.ops.tensor_code import T
 
@@ -255,11 +255,13 @@ def _expand_infer(x: Meta, size: Sequence[int]) -> Meta:
 
 def _expand(x: np.ndarray, size: Sequence[int]) -> np.ndarray:
     lead = len(size) - x.ndim
-    return np.broadcast_to(x, [x.shape[i - lead] if n == -1 else n for i, n in enumerate(size)])
+    shape = [x.shape[i - lead] if n == -1 else n for i, n in enumerate(size)]
+    return x.reshape(shape) if math.prod(shape) == x.size else np.broadcast_to(x, shape)  # NumPy hands the latter out read-only
 
 
-expand = declare(
-    "expand(Tensor input, int[] size)", infer=_expand_infer, reference=_expand, view=True,
+expand = _view_op(
+    "expand(Tensor input, int[] size)", infer=_expand_infer, reference=_expand, put=lambda x, src, size: np.array(src.reshape(x.shape)),
+    put_vjp=(None, lambda g, out, x, src, size: g.expand(src.shape)),
     vjp=(lambda g, out, x, size: g.sum_to_size(x.shape),),
     samples=lambda: [((values(3, 1), (2, 3, 4)), {}), ((values(3, 1), (-1, 4)), {})],
     doc="dimensions of size 1 repeated without copying",
@@ -379,7 +381,9 @@ def _unfold_infer(x: Meta, dimension: int, size: int, step: int) -> Meta:
     n = x.shape[d] if x.ndim else 1
     if size > n or size < 0 or step <= 0:
         raise RuntimeError(f"unfold: maximum size for tensor at dimension {d} is {n} but size is {size} (step {step}).")
-    shape, stride = list(x.shape) or [1], list(x.stride) or [1]
+    if not x.ndim:
+        return viewed(x, [size], [1])
+    shape, stride = list(x.shape), list(x.stride)
     shape[d] = (n - size) // step + 1
     inner = stride[d]
     stride[d] *= step
@@ -387,7 +391,8 @@ def _unfold_infer(x: Meta, dimension: int, size: int, step: int) -> Meta:
 
 
 def _unfold(x: np.ndarray, dimension: int, size: int, step: int) -> np.ndarray:
-    x = x.reshape(1) if x.ndim == 0 else x
+    if x.ndim == 0:
+        return x.reshape(1)[:size]
     windows = np.lib.stride_tricks.sliding_window_view(x, size, axis=dimension, writeable=x.flags.writeable)
     return windows[(slice(None),) * (dimension % x.ndim) + (slice(None, None, step), ...)]
 
@@ -401,8 +406,9 @@ def _unfold_back(g: np.ndarray, input_sizes: Sequence[int], dim: int, size: int,
     return result
 
 
-unfold = declare(
-    "unfold(Tensor input, int dimension, int size, int step)", infer=_unfold_infer, reference=_unfold, view=True,
+unfold = _view_op(
+    "unfold(Tensor input, int dimension, int size, int step)", infer=_unfold_infer, reference=_unfold, put=_put(_unfold),
+    put_vjp=_put_vjp("unfold"),
     vjp=(lambda g, out, x, dimension, size, step: T.apply("unfold_backward", (g,), {"input_sizes": tuple(x.shape) or (1,), "dim": dimension, "size": size, "step": step}).reshape(x.shape),),
     samples=lambda: [((values(7), 0, 3, 2), {}), ((values(2, 6), 1, 2, 1), {})], doc="sliding windows of a dimension",
 )  # fmt: skip
@@ -504,7 +510,7 @@ def _as_real_infer(x: Meta) -> Meta:
 
 view_as_real = _view_op(
     "view_as_real(Tensor input)", infer=_as_real_infer,
-    reference=lambda x: (x if x.ndim else x.reshape(1)).view(x.real.dtype).reshape(*x.shape, 2),
+    reference=lambda x: np.lib.stride_tricks.as_strided(x.real, (*x.shape, 2), (*x.strides, x.itemsize // 2)),
     vjp=(lambda g, out, x: T.view_as_complex(g.contiguous()),),
     put=lambda x, src: np.ascontiguousarray(src).view(x.dtype).reshape(x.shape), put_vjp=None,
     samples=lambda: [((values(2, 3) + 1j * values(2, 3, seed=1),), {})], doc="complex as pairs (real, imaginary)",
@@ -528,21 +534,8 @@ view_as_complex = _view_op(
 # --- copies -------------------------------------------------------------------------------------------------------
 
 
-def _dense(m: Meta) -> bool:
-    """Whether the elements fill their memory without gaps or overlaps."""
-    if m.contiguous:
-        return True
-    step = 1
-    for n, s in sorted(((n, s) for n, s in zip(m.shape, m.stride, strict=True) if n != 1), key=lambda p: p[1]):
-        if s != step:
-            return False
-        step *= n
-    return True
-
-
 def _clone_infer(x: Meta, memory_format: Any) -> Meta:
-    keep = memory_format in (None, "preserve") and _dense(x)
-    return like(x, stride=x.stride if keep else None)
+    return like(x, stride=dense_stride(x.shape, [x]) if memory_format in (None, "preserve") else None)
 
 
 clone = declare(
@@ -620,7 +613,7 @@ cat = declare(
 
 def _flip_infer(x: Meta, dims: Any) -> Meta:
     wrap_dims(dims, x.ndim, "flip")
-    return like(x)
+    return like(x, stride=dense_stride(x.shape, [x]))
 
 
 flip = declare(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from rushlight import dtype as dtypes
 from rushlight.dtype import BOOL, FLOATING, INTEGER, dtype
-from rushlight.errors import explain_error
+from rushlight.errors import explain_error, warn_user
 from rushlight.ir.meta import WEAK_CATEGORY, Meta, contiguous_stride, meta
+
+_LARGE = 2**27  # elements: half a gigabyte of float32
 
 
 def broadcast_shapes(op: str, *shapes: Sequence[int]) -> tuple[int, ...]:
@@ -107,6 +110,15 @@ def dense_stride(shape: Sequence[int], metas: Sequence[Meta]) -> tuple[int, ...]
     return tuple(result)
 
 
+def warn_about_size(op: str, shape: Sequence[int], metas: Sequence[Meta]) -> None:
+    """M18: a huge result that no operand had the shape of."""
+    shapes = " and ".join(str(list(m.shape)) for m in metas if not m.weak)
+    warn_user(
+        f"{op}: got shapes {shapes}: none of them has the shape of the result, {list(shape)}, which holds "
+        f"{math.prod(shape):,} elements. Fix: if this broadcast is not meant, give both the same shape with view, squeeze or unsqueeze; if it is, work on slices."
+    )
+
+
 def elementwise(op: str, metas: Sequence[Meta], kind: dtype) -> Meta:
     """The meta of an elementwise result of dtype `kind`; Python numbers among themselves stay numbers."""
     if all(m.weak for m in metas):
@@ -118,6 +130,8 @@ def elementwise(op: str, metas: Sequence[Meta], kind: dtype) -> Meta:
         shape: Sequence[int] = only.shape
     else:
         shape = broadcast_shapes(op, *[m.shape for m in metas])
+        if math.prod(shape) > _LARGE and all(tuple(m.shape) != shape for m in metas):
+            warn_about_size(op, shape, metas)
     device = next((m.device for m in metas if m.shape and not m.weak), None)
     if device is None:
         device = next(m.device for m in metas if not m.weak)
@@ -174,10 +188,29 @@ def comparison(op: str) -> Any:
 def forbid(op: str, m: Meta, *categories: int, why: str = "") -> None:
     """Refuse a dtype category with PyTorch's RuntimeError."""
     if m.dtype.category in categories:
-        names = {BOOL: "bool", INTEGER: "integer", FLOATING: "floating-point", dtypes.COMPLEX: "complex"}
         raise RuntimeError(
-            explain_error(op, got=f"a {names[m.dtype.category]} tensor ({m.dtype})", expected="another dtype", fix=why or "convert it with .to(dtype)")
+            explain_error(op, got=f"a {KIND_NAMES[m.dtype.category]} tensor ({m.dtype})", expected="another dtype", fix=why or "convert it with .to(dtype)")
         )
+
+
+KIND_NAMES = {BOOL: "bool", INTEGER: "integer", FLOATING: "floating-point", dtypes.COMPLEX: "complex"}
+
+
+def only(op: str, rule: Any, *categories: int) -> Any:
+    """The rule, refusing operands of other dtype categories when the op is recorded."""
+
+    def infer(*metas: Meta, **static: Any) -> Meta:
+        for m in metas:
+            if m is not None and m.dtype.category not in categories:
+                raise NotImplementedError(
+                    explain_error(
+                        op, got=f"a {KIND_NAMES[m.dtype.category]} operand ({m.dtype})",
+                        expected=" or ".join(KIND_NAMES[c] for c in categories) + " operands", fix="convert it with .to(dtype)",
+                    )
+                )  # fmt: skip
+        return rule(*metas, **static)
+
+    return infer
 
 
 def wrap_dim(dim: int, ndim: int, op: str = "dim") -> int:

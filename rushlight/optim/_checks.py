@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from typing import Any
+from weakref import ref
 
 import rushlight
-from rushlight.errors import explain_error
+from rushlight.errors import explain_error, warn_user
 
 
 def at_least_zero(name: str, **options: Any) -> None:
@@ -56,3 +57,48 @@ def caller_depth() -> int:
         frame = frame.f_back
         depth += 1
     return depth
+
+
+_PILES = 3  # steps in a row with gradients added to those of the step before
+
+
+class PileWatch:
+    """M9: warns once when steps go by without `zero_grad`, so that gradients of all batches pile up.
+
+    The sign is a gradient tensor that is still the one of the last step and was written exactly once since: by the
+    `+=` of one `backward()`. zero_grad makes it another tensor or one write more, and so does accumulating several
+    backwards on purpose. A look through `grad.data` may have zeroed it unseen: then nothing is said.
+    """
+
+    def __init__(self) -> None:
+        self._last: Any = None  # weak reference to the gradient of the last step
+        self._version = 0
+        self._count = 0
+
+    def step(self, name: str, grad: Any) -> None:
+        """Look at one gradient tensor, just before it is used."""
+        if self._count > _PILES:
+            return
+        old = self._last() if self._last is not None else None
+        if old is not grad:
+            self._last, self._count = ref(grad), 0
+        elif grad._version == self._version + 1 and not grad._views and _was_added_to(grad):
+            self._count += 1
+        elif grad._version != self._version:
+            self._count = 0
+        self._version = grad._version
+        if self._count == _PILES:
+            self._count += 1
+            warn_user(
+                explain_error(
+                    f"{name}.step",
+                    got=f"gradients that were added to those of the steps before, {_PILES} steps in a row",
+                    expected="each step to use the gradients of its own batch",
+                    fix="call optimizer.zero_grad() before loss.backward()",
+                )
+            )
+
+
+def _was_added_to(grad: Any) -> bool:
+    """Whether the last write was an addition (a `copy_` by hand is no pile); unknown once the value is computed."""
+    return grad._trace is None or grad._trace.producer(grad._slot).op.name == "add_"

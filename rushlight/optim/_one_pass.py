@@ -19,7 +19,7 @@ import numpy as np
 import rushlight
 from rushlight.errors import explain_error
 from rushlight.lazy.macro import flush, record_as_one
-from rushlight.optim._checks import caller_depth
+from rushlight.optim._checks import PileWatch, caller_depth
 from rushlight.optim.optimizer import Optimizer
 
 _PATIENCE = 10  # steps a parameter may go without a gradient before the user hears of it
@@ -36,6 +36,7 @@ class OnePassOptimizer(Optimizer):
         self._numbers: dict[Any, float] = {}  # 0-d state tensor -> its value, so that a step never waits for it
         self._idle: set[Any] | None = None  # parameters that have had no gradient yet; None before the first step
         self._steps = 0
+        self._piles = PileWatch()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -113,6 +114,7 @@ class OnePassOptimizer(Optimizer):
             self._notice(missing)
         self._steps += 1
         if tensors:
+            self._piles.step(type(self).__name__, tensors[1])
             yield tuple(layout), tensors, numbers
 
     def _lay_out(self, group: dict[str, Any], variant: Hashable, rows: list[list[Any]]) -> tuple[Hashable, list[float]]:

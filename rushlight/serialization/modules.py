@@ -133,7 +133,8 @@ class ModulePolicy(WeightsPolicy):
                 f"if it is harmless: torch.serialization.add_safe_globals([{name}])",
             )
         where = "this module has no such class" if module in sys.modules else "this module is not imported"
-        same = sorted(f"{cls.__module__}.{cls.__qualname__}" for cls in _subclasses() if cls.__name__ == name)
+        named = {f"{cls.__module__}.{cls.__qualname__}" for cls in _subclasses() if cls.__name__ == name}
+        same = sorted(named - {f"{module}.{name}"})
         hint = f"the program has {' and '.join(same)}: make it known as {module}.{name}" if same else (
             f"import it first (`from {module} import {name}`), as files are never allowed to import"
         )  # fmt: skip

@@ -70,15 +70,9 @@ def describe(tensor: Any) -> Described:
         plain = plain.resolve_conj()
     storage = plain.untyped_storage()
     count, item = storage.nbytes(), plain.dtype.itemsize
-    if count:
-        flat = plain.as_strided((count // item,), (1,), 0).view(rushlight.uint8)
-        # A storage need not be a whole number of items: its tail belongs to tensors of other dtypes.
-        data = (flat if count % item == 0 else flat.as_strided((count,), (1,), 0)).numpy()
-    else:
-        data = np.empty(0, np.uint8)
     return Described(
         storage_key=(storage.data_ptr(), count) if count else None,
-        storage_bytes=data,
+        storage_bytes=storage.array(),
         dtype_name=dtype_name(plain.dtype),
         numel_of_storage=count // item,
         offset=int(plain.storage_offset()),

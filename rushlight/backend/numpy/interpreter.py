@@ -89,7 +89,7 @@ def _own(array: np.ndarray, meta: Meta) -> np.ndarray:
         return np.array(array, order="C", copy=True)
     order = sorted(range(array.ndim), key=lambda d: -meta.stride[d])
     back = np.argsort(order)
-    return np.ascontiguousarray(array.transpose(order)).transpose(back)
+    return np.array(array.transpose(order), order="C", copy=True).transpose(back)
 
 
 def _step(graph: Graph, node: Node) -> Callable[[dict, Sequence], None]:

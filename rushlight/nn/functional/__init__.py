@@ -1,4 +1,4 @@
-"""`torch.nn.functional`: one file a family; what each lists in `__all__` is public here."""
+"""`torch.nn.functional`: every family file of this package, under one name. Usually imported as `F`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import importlib
 import pkgutil
 
 __all__: list[str] = []
+
 for _family in pkgutil.iter_modules(__path__):
     _module = importlib.import_module(f"{__name__}.{_family.name}")
     for _name in _module.__all__:
         globals()[_name] = getattr(_module, _name)
-        __all__.append(_name)
+    __all__ += _module.__all__

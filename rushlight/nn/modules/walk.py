@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Callable, Iterator
 
 import rushlight
+from rushlight.errors import raised_inside, show_line, user_line
 from rushlight.nn.modules.guard import did_you_mean
 
 if TYPE_CHECKING:
@@ -171,6 +172,8 @@ def note_module_path(module: Any, error: BaseException) -> None:
         if "\n" in shown or not 0 < len(shown) <= 120:
             shown = type(module).__name__
         path, notes = [], []
+        if raised_inside(error):  # the last line of the traceback is ours: name the one that the user wrote
+            error.add_note(f"called at {show_line(user_line())}")
     else:
         child, path, shown, old = trail
         notes = [note for note in getattr(error, "__notes__", ()) if note is not old]

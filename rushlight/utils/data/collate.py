@@ -28,15 +28,15 @@ class UnequalSamples(RuntimeError):
     def __str__(self) -> str:
         return self.describe(0, self.position, None)
 
-    def describe(self, first_index: Any, other_index: Any, transform: Any) -> str:
-        """The message, with dataset indices in place of positions in the batch."""
+    def describe(self, first_index: Any, other_index: Any, transform: Any, cause: str | None = None) -> str:
+        """The message, with dataset indices in place of positions in the batch, and the transform that is to blame."""
         field = "sample"
         if self.path:
             field = f"field {self.path[0]!r}" + "".join(f"[{key!r}]" for key in self.path[1:])
         fix = "return samples of one size (transforms.Resize((height, width)), padding), or pass a collate_fn that pads"
         if transform is not None:
             text = " ".join(str(transform).split())
-            fix = f"the dataset's transform is {text}: end it with one fixed size, or pass a collate_fn that pads"
+            fix = f"{cause or 'end the transform with one fixed size'}, or pass a collate_fn that pads (the dataset's transform is {text})"
         return (
             f"default_collate: index {other_index}: {field} has {self.what} {self.other} "
             f"but index {first_index} has {self.first}. Fix: {fix}."

@@ -35,7 +35,7 @@ def _batch_fetch(dataset: Any, collate_fn: Callable) -> Fetch:
             return collate_fn(samples)
         except UnequalSamples as error:
             # Told apart here because only here the dataset's own indices are known.
-            message = error.describe(indices[0], indices[error.position], _transform_of(dataset))
+            message = error.describe(indices[0], indices[error.position], *_transform_of(dataset))
             raise RuntimeError(message) from None
         except Exception as error:
             error.add_note(f"while collating the samples at indices {shorten(indices)}")
@@ -57,15 +57,16 @@ def _stream_fetch(stream: Any, batched: bool, collate_fn: Callable, drop_last: b
     return fetch
 
 
-def _transform_of(dataset: Any) -> Any:
-    """The transform of the dataset, or of the one that it wraps."""
+def _transform_of(dataset: Any) -> tuple[Any, str | None]:
+    """The transform of the dataset, or of the one that it wraps, and which step of it makes the sizes differ."""
     while dataset is not None:
         for name in ("transform", "transforms"):
             transform = getattr(dataset, name, None)
             if transform is not None:
-                return transform
+                explain = getattr(dataset, "explain_shapes", None) or getattr(transform, "explain_shapes", None)
+                return transform, explain() if explain is not None else None
         dataset = getattr(dataset, "dataset", None)
-    return None
+    return None, None
 
 
 def shorten(indices: Any) -> str:

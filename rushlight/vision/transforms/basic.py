@@ -156,6 +156,12 @@ class Compose:
             img = transform(img)
         return img
 
+    def explain_shapes(self) -> str | None:
+        """Why pictures may leave in different sizes, and the fix; None if they cannot."""
+        from rushlight.vision.transforms._shapes import explain_shapes
+
+        return explain_shapes(self)
+
     def __repr__(self) -> str:
         return _listed(type(self).__name__, self.transforms)
 

@@ -131,6 +131,12 @@ class Compose(_Container):
     def forward(self, *inputs: Any) -> Any:
         return self._through(self.transforms, inputs)
 
+    def explain_shapes(self) -> str | None:
+        """Why pictures may leave in different sizes, and the fix; None if they cannot."""
+        from rushlight.vision.transforms._shapes import explain_shapes
+
+        return explain_shapes(self)
+
 
 class RandomApply(_Container):
     """All of the transforms with probability `p`, otherwise none."""

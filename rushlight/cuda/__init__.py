@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rushlight.errors import explain_error
+from rushlight.device import missing
 
 
 def is_available() -> bool:
@@ -62,14 +62,7 @@ def memory_reserved(device: Any = None) -> int:
 
 
 def _no_cuda(name: str) -> AssertionError:
-    return AssertionError(
-        explain_error(
-            f"torch.cuda.{name}",
-            got="a call that needs a CUDA device",
-            expected="a build with a CUDA backend; this one has none and looked for no driver",
-            fix="guard it with `if torch.cuda.is_available():`; everything goes on working on the CPU",
-        )
-    )
+    return missing(f"torch.cuda.{name}")
 
 
 def current_device() -> int:

@@ -1,0 +1,36 @@
+"""The command line: `python -m rushlight quickstart | run | info`.
+
+Exit codes: 0 done, 1 could not be done, 2 wrong arguments, 130 interrupted. Mistakes get one line on stderr.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+__all__ = ["CommandError", "main"]
+
+
+class CommandError(Exception):
+    """What was asked cannot be done; the text is the one line that the user reads."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code."""
+    try:
+        from rushlight.cli.arguments import parse
+
+        options = parse(arguments)
+        return options.command(options)
+    except CommandError as error:
+        print(f"rushlight: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # the reader of the output went away
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is left is tidying up
+        print("\ninterrupted" if sys.stderr.isatty() else "interrupted", file=sys.stderr)
+        return 130

@@ -1,0 +1,7 @@
+"""Padding."""
+
+from __future__ import annotations
+
+from rushlight.functional.nn_pad import pad
+
+__all__ = ["pad"]

@@ -1,0 +1,7 @@
+"""`torch.utils.checkpoint`: less memory for the forward pass, more time for the backward pass."""
+
+from __future__ import annotations
+
+from rushlight.autograd.checkpoint import CheckpointError, checkpoint, checkpoint_sequential, noop_context_fn
+
+__all__ = ["CheckpointError", "checkpoint", "checkpoint_sequential", "noop_context_fn"]
