@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from rushlight import dtype as dtypes
+from rushlight.dtype import bool_, get_default_dtype, int64
+from rushlight.dtype import dtype as DType
 from rushlight.errors import explain_error
 
 
@@ -68,7 +69,7 @@ def set_printoptions(
 def tensor_str(
     array: np.ndarray | None,
     *,
-    dtype: dtypes.dtype,
+    dtype: DType,
     device_suffix: str | None = None,
     requires_grad: bool = False,
     grad_fn_name: str | None = None,
@@ -80,20 +81,20 @@ def tensor_str(
     `device_suffix` is the text of a device that is not the default one, such as "cuda:0". `size` is shown for an empty
     tensor, and for one without values: `array` None, printed as `...`. `kind` is the word before the parenthesis.
 
-    >>> tensor_str(np.array([4.0], np.float32), dtype=dtypes.float32)
+    >>> tensor_str(np.array([4.0], np.float32), dtype=get_default_dtype())
     'tensor([4.])'
     """
     indent = len(kind) + 1
     suffixes = [] if device_suffix is None else [f"device='{device_suffix}'"]
     shape = size if size is not None else () if array is None else array.shape
-    default = dtypes.get_default_dtype()
+    default = get_default_dtype()
     implied = {default}
     if array is None:
         text, sized = "...", True
     elif array.size == 0:
         text, sized = "[]", len(shape) != 1
     else:
-        implied |= {default.to_complex(), dtypes.int64, dtypes.bool_}
+        implied |= {default.to_complex(), int64, bool_}
         sized = _options.edgeitems == 0
         hidden = sized and array.ndim > 0 and array.size > _options.threshold
         text = "[...]" if hidden else _body(array, indent)

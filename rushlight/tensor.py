@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy as _copy
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any
 from weakref import ref
@@ -12,6 +13,7 @@ import numpy as np
 from rushlight import device as devices
 from rushlight import dtype as dtypes
 from rushlight.autograd.graph import grad_fn
+from rushlight.autograd.hooks import RemovableHandle, add_hook
 from rushlight.dtype import dtype as DType
 from rushlight.functional import FUNCTIONS, METHODS
 from rushlight.functional.creation import check_differentiable, wrap
@@ -22,27 +24,6 @@ from rushlight.ir.op import TABLE
 from rushlight.lazy.record import Handle, base_of, enter, local, set_result_class
 from rushlight.lazy.step import flush, realise
 from rushlight.lazy.views import hidden_base, mark_leaf, record_view
-
-
-class RemovableHandle:
-    """Returned by `register_hook`: `remove()` takes the hook away."""
-
-    _next = [0]
-
-    def __init__(self, hooks: dict[int, Any]):
-        self.hooks = hooks
-        self.id = self._next[0]
-        self._next[0] += 1
-
-    def remove(self) -> None:
-        """Take the hook away; twice is fine."""
-        self.hooks.pop(self.id, None)
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self.remove()
 
 
 class Tensor(Handle):
@@ -56,8 +37,8 @@ class Tensor(Handle):
 
     _grad: Any = None
     _hooked = False
-    _backward_hooks: dict | None = None
-    _accumulate_hooks: dict | None = None
+    _backward_hooks: OrderedDict | None = None
+    _accumulate_hooks: OrderedDict | None = None
     _retains = False
     __array_priority__ = 1000
 
@@ -480,7 +461,7 @@ class Tensor(Handle):
         if self._meta.leaf:
             self._hooked = True
             if self._backward_hooks is None:
-                self._backward_hooks = {}
+                self._backward_hooks = OrderedDict()
             hooks = self._backward_hooks
         else:
             if self._trace is not local.trace and self._history is not None:
@@ -489,10 +470,8 @@ class Tensor(Handle):
                 trace = local.trace
                 slot = self._slot if self._trace is trace else enter(trace, self)
             local.trace.general = trace.general = True
-            hooks = trace.hooks.setdefault(slot, {})
-        handle = RemovableHandle(hooks)
-        hooks[handle.id] = hook
-        return handle
+            hooks = trace.hooks.setdefault(slot, OrderedDict())
+        return add_hook(hooks, hook)
 
     def register_post_accumulate_grad_hook(self, hook: Callable[[Any], None]) -> RemovableHandle:
         """Call `hook(tensor)` after a gradient was accumulated into a leaf."""
@@ -500,10 +479,8 @@ class Tensor(Handle):
             raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
         self._hooked = True
         if self._accumulate_hooks is None:
-            self._accumulate_hooks = {}
-        handle = RemovableHandle(self._accumulate_hooks)
-        self._accumulate_hooks[handle.id] = hook
-        return handle
+            self._accumulate_hooks = OrderedDict()
+        return add_hook(self._accumulate_hooks, hook)
 
     # --- copies ---------------------------------------------------------------------------------------------------
 

@@ -88,3 +88,23 @@ def grad_fn(tensor: Any) -> Node | None:
         return edge(*tensor._history)[0]
     trace = local.trace
     return edge(trace, tensor._slot if tensor._trace is trace else enter(trace, tensor))[0]
+
+
+class saved_tensors_hooks:
+    """Refused: the values that a backward needs are chosen when a program is compiled, and no Python code sees them."""
+
+    def __init__(self, pack_hook: Any, unpack_hook: Any) -> None:
+        raise NotImplementedError(
+            "autograd.graph.saved_tensors_hooks is not supported. Fix: to save memory use rushlight.utils.checkpoint.checkpoint; to see "
+            "or change gradients use tensor.register_hook."
+        )
+
+
+class save_on_cpu(saved_tensors_hooks):
+    """Refused as `saved_tensors_hooks`."""
+
+    def __init__(self, pin_memory: bool = False, device_type: str = "cuda") -> None:
+        super().__init__(None, None)
+
+
+__all__ = ["Node", "edge", "grad_fn", "node_name", "save_on_cpu", "saved_tensors_hooks"]

@@ -46,7 +46,10 @@ class _Discover(Backward):
     def step(self, trace: Trace, entry: Entry, grads: list[Any]) -> None:
         if entry.op is LEAF or freed_at(trace, entry) is not None:
             return
-        super().step(trace, entry, grads)
+        try:
+            super().step(trace, entry, grads)
+        except NotImplementedError:
+            return  # a derivative that is missing keeps nothing; the backward that needs it says so
 
     def _function(self, trace: Trace, entry: Entry, grads: list[Any]) -> None:
         for slot in entry.inputs[len(entry.metas) :]:

@@ -85,7 +85,7 @@ def _quickstart(commands: Any) -> _Parser:
     add("--model", choices=("mlp", "cnn"), default="cnn", help="three linear layers, or two convolutions (cnn)")
     add("--epochs", type=positive_int, metavar="N", help="passes over the pictures (digits 20, others 5)")
     add("--batch-size", type=positive_int, metavar="N", help="pictures per step (digits 32, others 64)")
-    add("--lr", type=positive_float, metavar="X", help="learning rate (sgd 0.05, others 0.003)")
+    add("--lr", type=positive_float, metavar="X", help="learning rate (adam 0.004, rmsprop 0.001, sgd 0.05)")
     add("--optimizer", choices=("adam", "adamw", "rmsprop", "sgd"), default="adam", help="sgd has momentum 0.9 (adam)")
     add("--seed", type=natural_int, default=0, metavar="N", help="the same seed gives the same run (0)")
     add("--workers", type=natural_int, default=0, metavar="N", help="processes that load pictures (0: none)")

@@ -23,6 +23,8 @@ from rushlight.vision.transforms import ToTensor
 
 DATASETS = {"digits": datasets.Digits, "mnist": datasets.MNIST, "fashion_mnist": datasets.FashionMNIST}
 
+LEARNING_RATES = {"adam": 0.004, "adamw": 0.004, "rmsprop": 0.001, "sgd": 0.05}
+
 
 @dataclass
 class History:
@@ -42,7 +44,7 @@ def quickstart(options: argparse.Namespace) -> int:
     small = options.data == "digits"
     epochs = options.epochs or (20 if small else 5)
     batch_size = options.batch_size or (32 if small else 64)
-    lr = options.lr or (0.05 if options.optimizer == "sgd" else 0.003)
+    lr = options.lr or LEARNING_RATES[options.optimizer]
 
     torch.set_num_threads(1)  # matrices this small are done before a second thread has woken up
     torch.manual_seed(options.seed)

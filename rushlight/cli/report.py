@@ -76,8 +76,9 @@ def _accuracies(axes: Any, history: History) -> None:
         f"{values[-1]:.1f} %", (len(values), values[-1]), textcoords="offset points", xytext=(0, -14), ha="right",
         color=GREEN, fontweight="bold",
     )  # fmt: skip
-    axes.margins(y=0.15)
     _plain(axes, "Test accuracy", "correct, %")
+    axes.set_xlim(0, 1.03 * len(values))
+    axes.set_ylim(max(0, min(values) - 0.3 * (100 - min(values)) - 1), 100.5)
 
 
 def _confusion(figure: Any, targets: list[int], predictions: list[int], classes: list[str]) -> None:

@@ -89,4 +89,89 @@ def scaled_dot_product_attention(
     return attend(query, key, value, attn_mask, dropout_p, is_causal, scale)[0]
 
 
-__all__ = ["scaled_dot_product_attention"]
+def _as_added(name: str, mask: Any, dtype: Any) -> Any:
+    """A mask to add to the scores; bool masks are True where attention is forbidden."""
+    if mask is None:
+        return None
+    if mask.dtype is dtypes.bool_:
+        return FUNCTIONS["zeros"](tuple(mask.shape), dtype=dtype).masked_fill(mask, -math.inf)
+    if mask.dtype.category != dtypes.FLOATING:
+        raise AssertionError(f"multi_head_attention_forward: only bool and floating types of {name} are supported; got {mask.dtype}.")
+    return mask.to(dtype)
+
+
+def _projected(
+    query: Any, key: Any, value: Any, weight: Any, bias: Any, separate: bool, weights: tuple[Any, Any, Any]
+) -> list[Any]:
+    """query, key and value times their weights: one stacked matrix, or three."""
+    used = weights if separate else weight.chunk(3)
+    biases = (None,) * 3 if bias is None else bias.chunk(3)
+    return [x @ w.t() if b is None else x @ w.t() + b for x, w, b in zip((query, key, value), used, biases, strict=True)]
+
+
+def _extended(x: Any, row: Any) -> Any:
+    """x of shape (S, N, E) with one more position, `row` (1, 1, E)."""
+    return FUNCTIONS["cat"]([x, row.expand(1, x.shape[1], x.shape[2])])
+
+
+def multi_head_attention_forward(
+    query: Any, key: Any, value: Any, embed_dim_to_check: int, num_heads: int, in_proj_weight: Any, in_proj_bias: Any, bias_k: Any,
+    bias_v: Any, add_zero_attn: bool, dropout_p: float, out_proj_weight: Any, out_proj_bias: Any, training: bool = True,
+    key_padding_mask: Any = None, need_weights: bool = True, attn_mask: Any = None, use_separate_proj_weight: bool = False,
+    q_proj_weight: Any = None, k_proj_weight: Any = None, v_proj_weight: Any = None, static_k: Any = None, static_v: Any = None,
+    average_attn_weights: bool = True, is_causal: bool = False,
+) -> tuple[Any, Any]:  # fmt: skip
+    """Attention in num_heads slices of the embedding: (L, N, E) or (L, E) in and out, and the weights (N, L, S) on request."""
+    if static_k is not None or static_v is not None:
+        raise NotImplementedError("multi_head_attention_forward: static_k and static_v are not supported. Fix: pass key and value.")
+    lone = query.ndim == 2
+    if lone:
+        query, key, value = query.unsqueeze(1), key.unsqueeze(1), value.unsqueeze(1)
+        key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
+    length, batch, width = query.shape
+    if width != embed_dim_to_check:
+        raise AssertionError(f"multi_head_attention_forward: was expecting embedding dimension of {embed_dim_to_check}, but got {width}.")
+    if width % num_heads:
+        raise AssertionError(f"multi_head_attention_forward: embed_dim {width} not divisible by num_heads {num_heads}.")
+    if is_causal and attn_mask is None:
+        raise RuntimeError("multi_head_attention_forward: Need attn_mask if specifying the is_causal hint.")
+    q, k, v = _projected(
+        query, key, value, in_proj_weight, in_proj_bias, use_separate_proj_weight, (q_proj_weight, k_proj_weight, v_proj_weight)
+    )
+    more = 0
+    if bias_k is not None:
+        k, v, more = _extended(k, bias_k), _extended(v, bias_v), 1
+    if add_zero_attn:
+        zero = FUNCTIONS["zeros"](1, 1, width, dtype=k.dtype)
+        k, v, more = _extended(k, zero), _extended(v, zero), more + 1
+    source = k.shape[0]
+
+    def heads(x: Any) -> Any:
+        return x.reshape(x.shape[0], batch, num_heads, width // num_heads).permute(1, 2, 0, 3)
+
+    mask = _as_added("attn_mask", attn_mask, q.dtype)
+    if mask is not None:
+        mask = mask.reshape(batch, num_heads, length, -1) if mask.ndim == 3 else mask
+        mask = _widened(mask, more)
+    padding = _as_added("key_padding_mask", key_padding_mask, q.dtype)
+    if padding is not None:
+        padding = _widened(padding, more).reshape(batch, 1, 1, source)
+        mask = padding if mask is None else mask + padding
+    out, weights = attend(heads(q), heads(k), heads(v), mask, dropout_p if training else 0.0, False, None)
+    out = out.permute(2, 0, 1, 3).reshape(length, batch, width) @ out_proj_weight.t()
+    if out_proj_bias is not None:
+        out = out + out_proj_bias
+    if not need_weights:
+        return (out.squeeze(1) if lone else out), None
+    weights = weights.mean(1) if average_attn_weights else weights
+    return (out.squeeze(1), weights.squeeze(0)) if lone else (out, weights)
+
+
+def _widened(mask: Any, more: int) -> Any:
+    """Added positions may always be looked at."""
+    if not more:
+        return mask
+    return FUNCTIONS["cat"]([mask, FUNCTIONS["zeros"](*mask.shape[:-1], more, dtype=mask.dtype)], -1)
+
+
+__all__ = ["multi_head_attention_forward", "scaled_dot_product_attention"]

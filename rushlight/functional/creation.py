@@ -53,8 +53,8 @@ def _to_array(data: Any, kind: DType | None) -> tuple[np.ndarray, DType]:
     if isinstance(data, (bool, int, float, complex)):
         found = kind or dtypes.of_python(data if type(data) in (bool, int, float, complex) else float(data))
         return _fill_array(np.asarray(data), found), found
-    if isinstance(data, (str, bytes)) or not hasattr(data, "__len__"):
-        raise TypeError(
+    if isinstance(data, (str, bytes, dict, set)) or not hasattr(data, "__len__"):
+        raise (TypeError if isinstance(data, (str, bytes)) else RuntimeError)(
             explain_error("torch.tensor", got=f"{type(data).__name__} {data!r}", expected="numbers, nested lists of numbers, or an array")
         )
     data = _plain(data)
@@ -63,7 +63,8 @@ def _to_array(data: Any, kind: DType | None) -> tuple[np.ndarray, DType]:
     except (ValueError, OverflowError) as error:
         if isinstance(error, OverflowError):
             raise RuntimeError(f"Overflow when unpacking long: {error}") from None
-        raise ValueError(_ragged(data)) from None
+        mixed = isinstance(data[0], (int, float)) and any(isinstance(item, (list, tuple)) for item in data)
+        raise (TypeError if mixed else ValueError)(_ragged(data)) from None
     if array.dtype == object or array.dtype.kind not in "biufc":
         _refuse_item(data)
     if array.size == 0 and not isinstance(data, np.ndarray):
@@ -116,7 +117,9 @@ def _refuse_item(data: Any) -> None:
         for item in data:
             _refuse_item(item)
     elif isinstance(data, (str, bytes)) or data is None or not isinstance(data, (int, float, complex, np.number, np.ndarray)):
-        raise TypeError(explain_error("torch.tensor", got=f"{type(data).__name__} {data!r} among the data", expected="numbers only")) if not isinstance(data, str) else TypeError(f"torch.tensor: new(): invalid data type 'str': got {data!r} among the data; expected numbers only.")
+        # PyTorch's classes: text is a wrong nesting to it, anything else has no dtype
+        kind = ValueError if isinstance(data, (str, bytes)) else RuntimeError
+        raise kind(explain_error("torch.tensor", got=f"{type(data).__name__} {data!r} among the data", expected="numbers only"))
 
 
 def _fill_array(array: np.ndarray, kind: DType) -> np.ndarray:
@@ -127,7 +130,7 @@ def _fill_array(array: np.ndarray, kind: DType) -> np.ndarray:
         low, high = int(array.min()), int(array.max())
         if (low < info.min or high > info.max) and kind is not dtypes.uint8:
             raise RuntimeError(f"value cannot be converted to type {kind.storage} without overflow: got {low if low < info.min else high}")
-    return np.array(to_storage(array, kind), order="C", copy=True)
+    return np.array(to_storage(array, kind), order="K", copy=True)
 
 
 @public()

@@ -102,7 +102,7 @@ def _normalise(x: Any, index: Any) -> tuple[Any, list[Any]]:
             try:
                 at = operator.index(item)
             except TypeError:
-                raise IndexError(
+                raise (TypeError if isinstance(item, str) else IndexError)(
                     f"only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got {type(item).__name__})"
                 ) from None
             x = record_view(TABLE["select"], x, (dim, at))
@@ -177,12 +177,10 @@ def set_item(x: Any, index: Any, value: Any) -> None:
     indices = [pending[d] for d in dims]
     if isinstance(value, Handle):
         if value._meta.dtype is not target._meta.dtype:
-            if value._meta.ndim:
-                raise RuntimeError(
-                    f"Index put requires the source and destination dtypes match, got {target._meta.dtype} for the destination "
-                    f"and {value._meta.dtype} for the source. Fix: convert the value with .to({target._meta.dtype})."
-                )
-            value = value.to(target._meta.dtype)  # type: ignore[attr-defined]
+            raise RuntimeError(
+                f"Index put requires the source and destination dtypes match, got {target._meta.dtype} for the destination "
+                f"and {value._meta.dtype} for the source. Fix: convert the value with .to({target._meta.dtype})."
+            )
     record_inplace(TABLE["index_put_"], (target, value, indices), (dims, False))
 
 

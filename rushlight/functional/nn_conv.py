@@ -22,7 +22,9 @@ def spread(op: str, name: str, value: Any, n: int) -> tuple[int, ...]:
     if len(sizes) == 1:
         return sizes * n
     if len(sizes) != n:
-        raise RuntimeError(f"{op}: expected {name} to be a single integer value or a list of {n} values to match the spatial dimensions, but got {name}={list(sizes)}.")
+        raise RuntimeError(
+            f"{op}: expected {name} to be a single integer value or a list of {n} values to match the spatial dimensions, but got {name}={list(sizes)}."
+        )
     return sizes
 
 
@@ -40,7 +42,9 @@ def _same_padding(op: str, input: Any, weight: Any, stride: tuple, dilation: tup
     """padding='same': an odd margin has its larger half at the end."""
     n = len(stride)
     if any(s != 1 for s in stride):
-        raise RuntimeError(f"{op}: padding='same' is not supported for strided convolutions; got stride={list(stride)}. Fix: write the padding as numbers.")
+        raise RuntimeError(
+            f"{op}: padding='same' is not supported for strided convolutions; got stride={list(stride)}. Fix: write the padding as numbers."
+        )
     totals = [d * (k - 1) for k, d in zip(weight.shape[2:], dilation, strict=True)]
     if any(t % 2 for t in totals):
         input = pad(input, [v for t in reversed(totals) for v in (0, t % 2)])
@@ -50,13 +54,19 @@ def _same_padding(op: str, input: Any, weight: Any, stride: tuple, dilation: tup
 def _plain(n: int) -> Callable[..., Any]:
     name, op, zeros = f"conv{n}d", TABLE["convolution"], (0,) * n
 
-    def conv(input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1) -> Any:
+    def conv(
+        input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+    ) -> Any:
         batched = check_batch(name, input, n)
         stride, dilation = spread(name, "stride", stride, n), spread(name, "dilation", dilation, n)
         if isinstance(padding, str):
             if padding not in ("same", "valid"):
-                raise RuntimeError(explain_error(name, got=f"padding={padding!r}", expected="'same', 'valid' or numbers"))
-            input, padding = _same_padding(name, input, weight, stride, dilation) if padding == "same" else (input, zeros)
+                raise RuntimeError(
+                    explain_error(name, got=f"padding={padding!r}", expected="'same', 'valid' or numbers")
+                )
+            input, padding = (
+                _same_padding(name, input, weight, stride, dilation) if padding == "same" else (input, zeros)
+            )
         static = (stride, spread(name, "padding", padding, n), dilation, False, zeros, groups)
         if batched:
             return record(op, (input, weight, bias), static)
@@ -75,7 +85,14 @@ def _transposed(n: int) -> Callable[..., Any]:
     name, op = f"conv_transpose{n}d", TABLE["convolution"]
 
     def conv_transpose(
-        input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0, groups: int = 1, dilation: Any = 1
+        input: Any,
+        weight: Any,
+        bias: Any = None,
+        stride: Any = 1,
+        padding: Any = 0,
+        output_padding: Any = 0,
+        groups: int = 1,
+        dilation: Any = 1,
     ) -> Any:
         batched = check_batch(name, input, n)
         static = (

@@ -100,7 +100,9 @@ def _cubic(picture: _Picture, at: list[Any], padding_mode: str, align_corners: b
     return total
 
 
-def grid_sample(input: Any, grid: Any, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool | None = None) -> Any:
+def grid_sample(
+    input: Any, grid: Any, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool | None = None
+) -> Any:
     """The input read at the grid's positions: (N, C, H, W) at (N, h, w, 2) gives (N, C, h, w); 3-d likewise with 3.
 
     A position is (x, y[, z]) from -1 to 1, which are the outer pixels' centres with align_corners, else their edges.
@@ -110,18 +112,27 @@ def grid_sample(input: Any, grid: Any, mode: str = "bilinear", padding_mode: str
     if mode not in _MODES:
         raise ValueError(f"grid_sample: expected mode to be 'bilinear', 'nearest' or 'bicubic', but got: {mode!r}")
     if padding_mode not in _PADDING:
-        raise ValueError(f"grid_sample: expected padding_mode to be 'zeros', 'border', or 'reflection', but got: {padding_mode!r}")
+        raise ValueError(
+            f"grid_sample: expected padding_mode to be 'zeros', 'border', or 'reflection', but got: {padding_mode!r}"
+        )
     if n not in (2, 3) or grid.ndim != input.ndim or grid.shape[-1] != n or grid.shape[0] != input.shape[0]:
         raise RuntimeError(
             explain_error(
-                "grid_sample", got=f"an input of shape {list(input.shape)} and a grid of shape {list(grid.shape)}",
+                "grid_sample",
+                got=f"an input of shape {list(input.shape)} and a grid of shape {list(grid.shape)}",
                 expected="4D input with grid (N, h, w, 2), or 5D input with grid (N, d, h, w, 3), of the same batch size",
             )  # fmt: skip
         )
     if mode == "bicubic" and n != 2:
-        raise RuntimeError("grid_sample: bicubic interpolation only supports 4D input; got 5D. Fix: use mode='bilinear'.")
+        raise RuntimeError(
+            "grid_sample: bicubic interpolation only supports 4D input; got 5D. Fix: use mode='bilinear'."
+        )
     if 0 in input.shape[2:]:
-        raise RuntimeError(explain_error("grid_sample", got=f"an input of shape {list(input.shape)}", expected="non-empty spatial dimensions"))
+        raise RuntimeError(
+            explain_error(
+                "grid_sample", got=f"an input of shape {list(input.shape)}", expected="non-empty spatial dimensions"
+            )
+        )
     align = bool(align_corners)
     picture = _Picture(input)
     at = []

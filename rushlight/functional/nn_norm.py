@@ -37,12 +37,18 @@ def batch_norm(
     return _batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)
 
 
-def _batch_norm(input: Any, weight: Any, bias: Any, running_mean: Any, running_var: Any, training: bool, momentum: float, eps: float) -> Any:
+def _batch_norm(
+    input: Any, weight: Any, bias: Any, running_mean: Any, running_var: Any, training: bool, momentum: float, eps: float
+) -> Any:
     if input.ndim < 2:
-        raise RuntimeError(explain_error("batch_norm", got=f"an input of shape {list(input.shape)}", expected="(batch, channels, *)"))
+        raise RuntimeError(
+            explain_error("batch_norm", got=f"an input of shape {list(input.shape)}", expected="(batch, channels, *)")
+        )
     if not training:
         if running_mean is None or running_var is None:
-            raise RuntimeError("batch_norm: Expected running_mean and running_var to be defined when training=False; got None. Fix: pass both, or training=True.")
+            raise RuntimeError(
+                "batch_norm: Expected running_mean and running_var to be defined when training=False; got None. Fix: pass both, or training=True."
+            )
         return record(TABLE["batch_norm_eval_op"], (input, running_mean, running_var, weight, bias, eps))
     out, mean, var = record(TABLE["batch_norm_op"], (input, weight, bias, eps), (None,))
     if running_mean is not None:
@@ -55,7 +61,15 @@ def _batch_norm(input: Any, weight: Any, bias: Any, running_mean: Any, running_v
 
 @public("batch_norm")
 def batch_norm_positional(
-    input: Any, weight: Any, bias: Any, running_mean: Any, running_var: Any, training: bool, momentum: float, eps: float, cudnn_enabled: bool = True
+    input: Any,
+    weight: Any,
+    bias: Any,
+    running_mean: Any,
+    running_var: Any,
+    training: bool,
+    momentum: float,
+    eps: float,
+    cudnn_enabled: bool = True,
 ) -> Any:
     """`nn.functional.batch_norm` with every argument given, parameters first."""
     return _batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)
@@ -68,23 +82,44 @@ def instance_norm(
     """Each channel of each sample normalised by itself; running statistics average over the batch."""
     if use_input_stats:
         if math.prod(input.shape[2:]) == 1:
-            raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.shape}. Fix: feed larger inputs, or use batch_norm.")
+            raise ValueError(
+                f"Expected more than 1 spatial element when training, got input size {input.shape}. Fix: feed larger inputs, or use batch_norm."
+            )
     return _instance_norm(input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps)
 
 
-def _instance_norm(input: Any, weight: Any, bias: Any, running_mean: Any, running_var: Any, use_input_stats: bool, momentum: float, eps: float) -> Any:
+def _instance_norm(
+    input: Any,
+    weight: Any,
+    bias: Any,
+    running_mean: Any,
+    running_var: Any,
+    use_input_stats: bool,
+    momentum: float,
+    eps: float,
+) -> Any:
     if input.ndim < 3:
-        raise RuntimeError(explain_error("instance_norm", got=f"an input of shape {list(input.shape)}", expected="(batch, channels, *space)"))
+        raise RuntimeError(
+            explain_error(
+                "instance_norm", got=f"an input of shape {list(input.shape)}", expected="(batch, channels, *space)"
+            )
+        )
     if not use_input_stats:
         return _batch_norm(input, weight, bias, running_mean, running_var, False, momentum, eps)
     batch, channels = input.shape[:2]
     out, mean, var = record(TABLE["group_norm_op"], (input, weight, bias, eps), (channels,))
     if running_mean is not None:
-        record_inplace(TABLE["running_average_op_"], (running_mean, mean.detach().reshape(batch, channels).mean(0), momentum), (1.0,))
+        record_inplace(
+            TABLE["running_average_op_"],
+            (running_mean, mean.detach().reshape(batch, channels).mean(0), momentum),
+            (1.0,),
+        )
     if running_var is not None:
         count = math.prod(input.shape[2:])
         record_inplace(
-            TABLE["running_average_op_"], (running_var, var.detach().reshape(batch, channels).mean(0), momentum), (count / max(count - 1, 1),)
+            TABLE["running_average_op_"],
+            (running_var, var.detach().reshape(batch, channels).mean(0), momentum),
+            (count / max(count - 1, 1),),
         )
     return out
 
@@ -104,21 +139,34 @@ def _normalized_shape(op: str, input: Any, normalized_shape: Any, weight: Any) -
     if not form or tuple(input.shape[input.ndim - len(form) :]) != form or len(form) > input.ndim:
         raise RuntimeError(
             f"{op}: Given normalized_shape={list(form)}, expected input with shape [*, {', '.join(map(str, form))}], but got input of size "
-            f"{list(input.shape)}. Fix: pass the sizes of the last dimensions, as in normalized_shape={list(input.shape[-max(len(form), 1):])}."
+            f"{list(input.shape)}. Fix: pass the sizes of the last dimensions, as in normalized_shape={list(input.shape[-max(len(form), 1) :])}."
         )
     if weight is not None and tuple(weight.shape) != form:
-        raise RuntimeError(f"{op}: Expected weight to be of same shape as normalized_shape, but got weight of shape {list(weight.shape)} and normalized_shape = {list(form)}.")
+        raise RuntimeError(
+            f"{op}: Expected weight to be of same shape as normalized_shape, but got weight of shape {list(weight.shape)} and normalized_shape = {list(form)}."
+        )
     return form
 
 
-def layer_norm(input: Any, normalized_shape: Sequence[int], weight: Any = None, bias: Any = None, eps: float = 1e-05) -> Any:
+def layer_norm(
+    input: Any, normalized_shape: Sequence[int], weight: Any = None, bias: Any = None, eps: float = 1e-05
+) -> Any:
     """(x − mean) / √(var + eps) · weight + bias, statistics over the last dimensions, which `normalized_shape` names."""
-    return record(TABLE["layer_norm_op"], (input, weight, bias, eps), (_normalized_shape("layer_norm", input, normalized_shape, weight),))[0]
+    return record(
+        TABLE["layer_norm_op"],
+        (input, weight, bias, eps),
+        (_normalized_shape("layer_norm", input, normalized_shape, weight),),
+    )[0]
 
 
 @public("layer_norm")
 def layer_norm_positional(
-    input: Any, normalized_shape: Sequence[int], weight: Any = None, bias: Any = None, eps: float = 1e-05, cudnn_enable: bool = True
+    input: Any,
+    normalized_shape: Sequence[int],
+    weight: Any = None,
+    bias: Any = None,
+    eps: float = 1e-05,
+    cudnn_enable: bool = True,
 ) -> Any:
     """`nn.functional.layer_norm`; `cudnn_enable` changes nothing here."""
     return layer_norm(input, normalized_shape, weight, bias, eps)
@@ -140,7 +188,9 @@ def rms_norm(input: Any, normalized_shape: Sequence[int], weight: Any = None, ep
 
 
 @public()
-def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-05, cudnn_enabled: bool = True) -> Any:
+def group_norm(
+    input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-05, cudnn_enabled: bool = True
+) -> Any:
     """(x − mean) / √(var + eps) · weight + bias, statistics over each of `num_groups` groups of channels of each sample."""
     if input.ndim < 2:
         raise RuntimeError(f"group_norm: Expected at least 2 dimensions for input tensor but received {input.ndim}.")
@@ -155,7 +205,9 @@ def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None
 def checked_group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-05) -> Any:
     """`torch.group_norm` that asks for more than one value in each group."""
     if input.ndim >= 2:
-        _check_batch("group_norm", input, input.shape[0] * input.shape[1] // max(num_groups, 1) * math.prod(input.shape[2:]))
+        _check_batch(
+            "group_norm", input, input.shape[0] * input.shape[1] // max(num_groups, 1) * math.prod(input.shape[2:])
+        )
     return group_norm(input, num_groups, weight, bias, eps)
 
 

@@ -26,10 +26,16 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
 @public()
 def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
     """out[…, k] = Σ_ij input1[…, i] weight[k, i, j] input2[…, j] + bias[k]."""
-    if weight.ndim != 3 or input1.shape[-1] != weight.shape[1] or input2.shape[-1] != weight.shape[2] or input1.shape[:-1] != input2.shape[:-1]:
+    if (
+        weight.ndim != 3
+        or input1.shape[-1] != weight.shape[1]
+        or input2.shape[-1] != weight.shape[2]
+        or input1.shape[:-1] != input2.shape[:-1]
+    ):
         raise RuntimeError(
             explain_error(
-                "bilinear", got=f"inputs {list(input1.shape)} and {list(input2.shape)} for a weight of shape {list(weight.shape)}",
+                "bilinear",
+                got=f"inputs {list(input1.shape)} and {list(input2.shape)} for a weight of shape {list(weight.shape)}",
                 expected="weight (out, features1, features2) and inputs that agree in all but the last dimension",
             )  # fmt: skip
         )

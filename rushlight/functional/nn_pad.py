@@ -24,13 +24,16 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
     if mode == "constant":
         return record(TABLE["constant_pad_nd"], (input, 0 if value is None else value), (sizes,))
     if mode not in ("reflect", "replicate", "circular"):
-        raise NotImplementedError(f"Unrecognised padding mode {mode}: expected 'constant', 'reflect', 'replicate' or 'circular'.")
+        raise NotImplementedError(
+            f"Unrecognised padding mode {mode}: expected 'constant', 'reflect', 'replicate' or 'circular'."
+        )
     if value:
         raise ValueError(f'Padding mode "{mode}" doesn\'t take in value argument; got value={value}.')
     if len(sizes) % 2 or not (len(sizes) // 2 + 1 <= input.ndim <= len(sizes) // 2 + 2) or len(sizes) > 6:
         raise NotImplementedError(
             explain_error(
-                f"pad(mode={mode!r})", got=f"pad={list(sizes)} for an input of shape {list(input.shape)}",
+                f"pad(mode={mode!r})",
+                got=f"pad={list(sizes)} for an input of shape {list(input.shape)}",
                 expected="one pair for 2D or 3D input, two for 3D or 4D, three for 4D or 5D",
             )  # fmt: skip
         )

@@ -17,7 +17,11 @@ _SPACE = "input (batch, channels, *space), or without the batch dimension."
 def _checked(op: str, input: Any, n: int) -> None:
     if input.ndim not in (n + 1, n + 2):
         raise RuntimeError(
-            explain_error(op, got=f"an input of shape {list(input.shape)}", expected=f"{n + 1}D (channels, *space) or {n + 2}D (batch, channels, *space)")
+            explain_error(
+                op,
+                got=f"an input of shape {list(input.shape)}",
+                expected=f"{n + 1}D (channels, *space) or {n + 2}D (batch, channels, *space)",
+            )
         )
 
 
@@ -25,7 +29,13 @@ def _max_pool(n: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
     name, op, one = f"max_pool{n}d", TABLE["max_pool_op"], (1,) * n
 
     def with_indices(
-        input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False, return_indices: bool = False
+        input: Any,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        dilation: Any = 1,
+        ceil_mode: bool = False,
+        return_indices: bool = False,
     ) -> Any:
         _checked(name, input, n)
         kernel = spread(name, "kernel_size", kernel_size, n)
@@ -36,12 +46,20 @@ def _max_pool(n: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
         return record(op, (input,), static)
 
     def max_pool(
-        input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False, return_indices: bool = False
+        input: Any,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        dilation: Any = 1,
+        ceil_mode: bool = False,
+        return_indices: bool = False,
     ) -> Any:
         found = with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
         return found if return_indices else found[0]
 
-    def values_only(input: Any, kernel_size: Any, stride: Any = (), padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False) -> Any:
+    def values_only(
+        input: Any, kernel_size: Any, stride: Any = (), padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
+    ) -> Any:
         return with_indices(input, kernel_size, None if stride == () else stride, padding, dilation, ceil_mode)[0]
 
     max_pool.__name__ = max_pool.__qualname__ = values_only.__name__ = name
@@ -62,16 +80,24 @@ public("max_pool1d_with_indices")(max_pool1d_with_indices)
 def _max_unpool(n: int) -> Callable[..., Any]:
     name = f"max_unpool{n}d"
 
-    def max_unpool(input: Any, indices: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None) -> Any:
+    def max_unpool(
+        input: Any, indices: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None
+    ) -> Any:
         _checked(name, input, n)
         kernel = spread(name, "kernel_size", kernel_size, n)
         step = kernel if stride is None else spread(name, "stride", stride, n)
         margin = spread(name, "padding", padding, n)
-        plain = tuple((c - 1) * s + k - 2 * p for c, s, k, p in zip(input.shape[-n:], step, kernel, margin, strict=True))
+        plain = tuple(
+            (c - 1) * s + k - 2 * p for c, s, k, p in zip(input.shape[-n:], step, kernel, margin, strict=True)
+        )
         size = plain if output_size is None else as_ints(tuple(output_size))[-n:]
         if len(size) != n or any(abs(a - b) >= s for a, b, s in zip(size, plain, step, strict=True)):
             raise ValueError(
-                explain_error(name, got=f"output_size={list(output_size)}", expected=f"sizes that pool to the input: {list(plain)}, each less than its stride away")
+                explain_error(
+                    name,
+                    got=f"output_size={list(output_size)}",
+                    expected=f"sizes that pool to the input: {list(plain)}, each less than its stride away",
+                )
             )
         return record(TABLE["pool_scatter_part"], (input, indices), (size, False))
 
@@ -83,7 +109,17 @@ def _max_unpool(n: int) -> Callable[..., Any]:
 max_unpool1d, max_unpool2d, max_unpool3d = (_max_unpool(n) for n in (1, 2, 3))
 
 
-def _average(name: str, n: int, input: Any, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool, divisor: Any) -> Any:
+def _average(
+    name: str,
+    n: int,
+    input: Any,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor: Any,
+) -> Any:
     _checked(name, input, n)
     kernel = spread(name, "kernel_size", kernel_size, n)
     step = kernel if stride is None or stride == () or stride == [] else spread(name, "stride", stride, n)
@@ -92,7 +128,14 @@ def _average(name: str, n: int, input: Any, kernel_size: Any, stride: Any, paddi
 
 
 @public()
-def avg_pool1d(input: Any, kernel_size: Any, stride: Any = (), padding: Any = 0, ceil_mode: bool = False, count_include_pad: bool = True) -> Any:
+def avg_pool1d(
+    input: Any,
+    kernel_size: Any,
+    stride: Any = (),
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Any:
     """The mean of each window of the last dimension; input (batch, channels, length) or (channels, length)."""
     return _average("avg_pool1d", 1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
 
@@ -164,7 +207,9 @@ def _adaptive_max(n: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
         return found if return_indices else found[0]
 
     adaptive_max_pool.__name__ = adaptive_max_pool.__qualname__ = name
-    adaptive_max_pool.__doc__ = f"Maxima of output_size nearly equal regions, and with return_indices where they were. {_SPACE}"
+    adaptive_max_pool.__doc__ = (
+        f"Maxima of output_size nearly equal regions, and with return_indices where they were. {_SPACE}"
+    )
     with_indices.__name__ = with_indices.__qualname__ = f"{name}_with_indices"
     with_indices.__doc__ = f"`{name}` with return_indices=True."
     return adaptive_max_pool, with_indices
@@ -182,11 +227,18 @@ def _fractional(n: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
     name = f"fractional_max_pool{n}d"
 
     def with_indices(
-        input: Any, kernel_size: Any, output_size: Any = None, output_ratio: Any = None, return_indices: bool = False, _random_samples: Any = None
+        input: Any,
+        kernel_size: Any,
+        output_size: Any = None,
+        output_ratio: Any = None,
+        return_indices: bool = False,
+        _random_samples: Any = None,
     ) -> Any:
         _checked(name, input, n)
         if (output_size is None) == (output_ratio is None):
-            raise ValueError(f"{name} requires specifying either an output_size or an output_ratio; got {'neither' if output_size is None else 'both'}.")
+            raise ValueError(
+                f"{name} requires specifying either an output_size or an output_ratio; got {'neither' if output_size is None else 'both'}."
+            )
         kernel = spread(name, "kernel_size", kernel_size, n)
         if output_size is None:
             ratio = (output_ratio,) * n if isinstance(output_ratio, float) else tuple(output_ratio)
@@ -196,16 +248,27 @@ def _fractional(n: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
 
             batch = input.shape[0] if input.ndim == n + 2 else 1
             _random_samples = rushlight.rand(batch, input.shape[-n - 1], n, dtype=input.dtype)
-        return record(TABLE["fractional_max_pool_op"], (input, _random_samples), (kernel, spread(name, "output_size", output_size, n)))
+        return record(
+            TABLE["fractional_max_pool_op"],
+            (input, _random_samples),
+            (kernel, spread(name, "output_size", output_size, n)),
+        )
 
     def fractional_max_pool(
-        input: Any, kernel_size: Any, output_size: Any = None, output_ratio: Any = None, return_indices: bool = False, _random_samples: Any = None
+        input: Any,
+        kernel_size: Any,
+        output_size: Any = None,
+        output_ratio: Any = None,
+        return_indices: bool = False,
+        _random_samples: Any = None,
     ) -> Any:
         found = with_indices(input, kernel_size, output_size, output_ratio, return_indices, _random_samples)
         return found if return_indices else found[0]
 
     fractional_max_pool.__name__ = fractional_max_pool.__qualname__ = name
-    fractional_max_pool.__doc__ = f"Maxima of windows whose places are drawn at random so that `output_size` of them fill the input. {_SPACE}"
+    fractional_max_pool.__doc__ = (
+        f"Maxima of windows whose places are drawn at random so that `output_size` of them fill the input. {_SPACE}"
+    )
     with_indices.__name__ = with_indices.__qualname__ = f"{name}_with_indices"
     with_indices.__doc__ = f"`{name}` with return_indices=True."
     return fractional_max_pool, with_indices

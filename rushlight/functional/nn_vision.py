@@ -25,17 +25,31 @@ def _target_size(input: Any, size: Any, scale_factor: Any, recompute: bool | Non
     n = input.ndim - 2
     space = tuple(input.shape[2:])
     if (size is None) == (scale_factor is None):
-        raise ValueError(f"interpolate: only one of size or scale_factor should be defined; got {'both' if size is not None else 'neither'}.")
+        raise ValueError(
+            f"interpolate: only one of size or scale_factor should be defined; got {'both' if size is not None else 'neither'}."
+        )
     if size is not None:
         if recompute:
             raise ValueError("interpolate: recompute_scale_factor is not meaningful with an explicit size.")
         sizes = as_ints(tuple(size)) if isinstance(size, (tuple, list)) else (as_ints(size),) * n
         if len(sizes) != n:
-            raise ValueError(explain_error("interpolate", got=f"size={list(sizes)} for an input of shape {list(input.shape)}", expected=f"{n} sizes, one for each spatial dimension"))
+            raise ValueError(
+                explain_error(
+                    "interpolate",
+                    got=f"size={list(sizes)} for an input of shape {list(input.shape)}",
+                    expected=f"{n} sizes, one for each spatial dimension",
+                )
+            )
         return sizes, (None,) * n
     scales = tuple(map(float, scale_factor)) if isinstance(scale_factor, (tuple, list)) else (float(scale_factor),) * n
     if len(scales) != n:
-        raise ValueError(explain_error("interpolate", got=f"scale_factor={list(scales)} for an input of shape {list(input.shape)}", expected=f"{n} factors, one for each spatial dimension"))
+        raise ValueError(
+            explain_error(
+                "interpolate",
+                got=f"scale_factor={list(scales)} for an input of shape {list(input.shape)}",
+                expected=f"{n} factors, one for each spatial dimension",
+            )
+        )
     sizes = tuple(math.floor(s * f) for s, f in zip(space, scales, strict=True))
     return sizes, (None,) * n if recompute else scales
 
@@ -59,7 +73,9 @@ def interpolate(
     if kind in ("linear", "cubic"):
         align = bool(align_corners)
     elif align_corners is not None:
-        raise ValueError(f"interpolate: align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic | trilinear; got mode={mode!r}.")
+        raise ValueError(
+            f"interpolate: align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic | trilinear; got mode={mode!r}."
+        )
     else:
         align = False
     if input.ndim not in dims:
@@ -68,12 +84,20 @@ def interpolate(
             f"*space); got shape {list(input.shape)}."
         )
     if antialias and mode not in ("bilinear", "bicubic"):
-        raise ValueError(f"interpolate: Anti-alias option is restricted to bilinear and bicubic modes and requires a 4-D tensor as input; got mode={mode!r}.")
+        raise ValueError(
+            f"interpolate: Anti-alias option is restricted to bilinear and bicubic modes and requires a 4-D tensor as input; got mode={mode!r}."
+        )
     sizes, scales = _target_size(input, size, scale_factor, recompute_scale_factor)
-    return record(TABLE["resample_op"], (input,), (sizes, kind + "-aa" * antialias, align, scales if kind != "area" else (None,) * len(sizes)))
+    return record(
+        TABLE["resample_op"],
+        (input,),
+        (sizes, kind + "-aa" * antialias, align, scales if kind != "area" else (None,) * len(sizes)),
+    )
 
 
-def upsample(input: Any, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: bool | None = None) -> Any:
+def upsample(
+    input: Any, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: bool | None = None
+) -> Any:
     """`interpolate`, under its old name."""
     warnings.warn("nn.functional.upsample is an old name: call nn.functional.interpolate.", UserWarning, stacklevel=2)
     return interpolate(input, size, scale_factor, mode, align_corners)
@@ -81,13 +105,17 @@ def upsample(input: Any, size: Any = None, scale_factor: Any = None, mode: str =
 
 def upsample_nearest(input: Any, size: Any = None, scale_factor: Any = None) -> Any:
     """`interpolate` in mode 'nearest', under its old name."""
-    warnings.warn("nn.functional.upsample_nearest is an old name: call nn.functional.interpolate.", UserWarning, stacklevel=2)
+    warnings.warn(
+        "nn.functional.upsample_nearest is an old name: call nn.functional.interpolate.", UserWarning, stacklevel=2
+    )
     return interpolate(input, size, scale_factor, mode="nearest")
 
 
 def upsample_bilinear(input: Any, size: Any = None, scale_factor: Any = None) -> Any:
     """`interpolate` in mode 'bilinear' with align_corners, under its old name."""
-    warnings.warn("nn.functional.upsample_bilinear is an old name: call nn.functional.interpolate.", UserWarning, stacklevel=2)
+    warnings.warn(
+        "nn.functional.upsample_bilinear is an old name: call nn.functional.interpolate.", UserWarning, stacklevel=2
+    )
     return interpolate(input, size, scale_factor, mode="bilinear", align_corners=True)
 
 
@@ -96,9 +124,18 @@ def upsample_bilinear(input: Any, size: Any = None, scale_factor: Any = None) ->
 
 def unfold(input: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:
     """Each patch of (batch, channels, height, width) as a column: (batch, channels · kernel, patches)."""
-    static = tuple(spread("unfold", w, v, 2) for w, v in (("kernel_size", kernel_size), ("dilation", dilation), ("padding", padding), ("stride", stride)))
+    static = tuple(
+        spread("unfold", w, v, 2)
+        for w, v in (("kernel_size", kernel_size), ("dilation", dilation), ("padding", padding), ("stride", stride))
+    )
     if input.ndim not in (3, 4):
-        raise RuntimeError(explain_error("unfold", got=f"an input of shape {list(input.shape)}", expected="3D (channels, height, width) or 4D (batch, channels, height, width)"))
+        raise RuntimeError(
+            explain_error(
+                "unfold",
+                got=f"an input of shape {list(input.shape)}",
+                expected="3D (channels, height, width) or 4D (batch, channels, height, width)",
+            )
+        )
     if input.ndim == 4:
         return record(TABLE["im2col_op"], (input,), static)
     return record(TABLE["im2col_op"], (input.unsqueeze(0),), static).squeeze(0)
@@ -106,10 +143,22 @@ def unfold(input: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, st
 
 def fold(input: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:
     """Columns (batch, channels · kernel, patches) added up into pictures of `output_size`."""
-    sizes = (("output_size", output_size), ("kernel_size", kernel_size), ("dilation", dilation), ("padding", padding), ("stride", stride))
+    sizes = (
+        ("output_size", output_size),
+        ("kernel_size", kernel_size),
+        ("dilation", dilation),
+        ("padding", padding),
+        ("stride", stride),
+    )
     static = tuple(spread("fold", w, v, 2) for w, v in sizes)
     if input.ndim not in (2, 3):
-        raise RuntimeError(explain_error("fold", got=f"an input of shape {list(input.shape)}", expected="2D (channels · kernel, patches) or 3D with a batch"))
+        raise RuntimeError(
+            explain_error(
+                "fold",
+                got=f"an input of shape {list(input.shape)}",
+                expected="2D (channels · kernel, patches) or 3D with a batch",
+            )
+        )
     if input.ndim == 3:
         return record(TABLE["col2im_op"], (input,), static)
     return record(TABLE["col2im_op"], (input.unsqueeze(0),), static).squeeze(0)
@@ -184,9 +233,17 @@ def affine_grid(theta: Any, size: Sequence[int], align_corners: bool | None = No
     if not theta.is_floating_point():
         raise ValueError(explain_error("affine_grid", got=f"theta of {theta.dtype}", expected="a floating-point dtype"))
     if n not in (2, 3):
-        raise NotImplementedError(explain_error("affine_grid", got=f"size={list(size)}", expected="4 sizes (N, C, H, W) or 5 (N, C, D, H, W)"))
+        raise NotImplementedError(
+            explain_error("affine_grid", got=f"size={list(size)}", expected="4 sizes (N, C, H, W) or 5 (N, C, D, H, W)")
+        )
     if theta.ndim != 3 or tuple(theta.shape[1:]) != (n, n + 1) or theta.shape[0] != size[0]:
-        raise ValueError(explain_error("affine_grid", got=f"theta of shape {list(theta.shape)} for size {list(size)}", expected=f"theta of shape [{size[0]}, {n}, {n + 1}]"))
+        raise ValueError(
+            explain_error(
+                "affine_grid",
+                got=f"theta of shape {list(theta.shape)} for size {list(size)}",
+                expected=f"theta of shape [{size[0]}, {n}, {n + 1}]",
+            )
+        )
     if min(size) <= 0:
         raise ValueError(explain_error("affine_grid", got=f"size={list(size)}", expected="positive sizes"))
     return affine_grid_generator(theta, size, bool(align_corners))

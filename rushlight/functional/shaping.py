@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +12,7 @@ from rushlight.errors import explain_error
 from rushlight.functional.creation import size_of
 from rushlight.functional.fitting import check_flatten
 from rushlight.functional.registry import as_int, as_ints, public
+from rushlight.ir.meta import Meta
 from rushlight.ir.op import TABLE
 from rushlight.lazy.record import Handle, base_of, record
 from rushlight.lazy.views import leaf_of, record_inplace, record_view, turn_into_view
@@ -39,13 +41,20 @@ def view_as(input: Any, other: Any) -> Any:
     return record_view(TABLE["view"], input, (tuple(other.shape),))
 
 
+@functools.lru_cache(4096)
+def _reshaping(meta: Meta, size: tuple[int, ...]) -> tuple[tuple[int, ...], bool]:
+    """The full shape that `size` asks for, and whether a view can have it."""
+    shape = resolve_shape("reshape", size, meta.numel)
+    return shape, view_stride(meta, shape) is not None
+
+
 @public(method=True)
 def reshape(input: Any, *shape: Any) -> Any:
     """The same elements in another shape: a view where possible, else a copy."""
     if "shape" in shape:
         raise TypeError("reshape: give the shape as numbers or a tuple")
-    size = resolve_shape("reshape", size_of(shape), input.numel())
-    if view_stride(input._meta, size) is not None:
+    size, viewable = _reshaping(input._meta, size_of(shape))
+    if viewable:
         return record_view(TABLE["view"], input, (size,))
     return record_view(TABLE["view"], record(TABLE["clone"], (input,), ("contiguous",)), (size,))
 

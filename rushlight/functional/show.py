@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 
-
 def tensor_repr(tensor: Any) -> str:
     """`tensor(...)` with the suffixes that PyTorch shows."""
     from rushlight import printing

@@ -73,13 +73,20 @@ class Meta:
 
     def variant(self, **changes: Any) -> Meta:
         """The interned meta that differs in the named fields only."""
+        known = (self, *changes.items())
+        found = _variants.get(known)
+        if found is not None:
+            return found
         fields = {
             name: changes.get(name, getattr(self, name))
             for name in ("shape", "dtype", "device", "stride", "offset", "requires_grad", "leaf", "weak")
         }
         if "shape" in changes and "stride" not in changes:
             fields["stride"] = None
-        return meta(**fields)
+        if len(_variants) > _LIMIT:
+            _variants.clear()
+        found = _variants[known] = meta(**fields)
+        return found
 
     def __repr__(self) -> str:
         name = self.dtype.name + "(weak)" * self.weak
@@ -89,7 +96,9 @@ class Meta:
         return (_rebuild, tuple(getattr(self, n) for n in Meta.__slots__[:8]))
 
 
+_LIMIT = 100_000  # shapes that never return must not pile up
 _interned: dict[tuple, Meta] = {}
+_variants: dict[tuple, Meta] = {}
 
 
 def meta(
@@ -109,7 +118,7 @@ def meta(
     key = (shape, dtype, device, stride, offset, requires_grad, leaf, weak)
     found = _interned.get(key)
     if found is None:
-        if len(_interned) > 100_000:  # shapes that never return must not pile up
+        if len(_interned) > _LIMIT:
             _interned.clear()
             _interned.update((_key(number), number) for number in WEAK.values())
         found = Meta()

@@ -44,6 +44,20 @@ def _at_rest(base: Any, trace: Trace) -> bool:
     return owner is None or (base._slot in owner.leaf_slots if owner is trace else not owner.pending)
 
 
+_metas: dict[tuple, Meta] = {}
+
+
+def _inferred(op: Op, meta: Meta, static: tuple) -> Meta:
+    """The meta of a view; remembered, because a view of a base at rest leaves no entry that would remember it."""
+    key = (op, meta, static)
+    found = _metas.get(key)
+    if found is None:
+        if len(_metas) > 4096:
+            _metas.clear()
+        found = _metas[key] = op.infer(meta, **dict(zip(op.statics, static, strict=True)))
+    return found
+
+
 def record_view(op: Op, source: Any, static: tuple = ()) -> Any:
     """A view of `source`; recorded, unless its base is at rest and no gradient flows: then it is made without a trace, and
     enters as a buffer of its own when it is used, so that `x[i]` with another i is no new program."""
@@ -52,7 +66,7 @@ def record_view(op: Op, source: Any, static: tuple = ()) -> Any:
     base = base_of(source)
     trace = local.trace
     if not (source._meta.requires_grad and op.differentiable) and trace.expandable and _at_rest(base, trace):
-        view = new_handle(op.infer(source._meta, **dict(zip(op.statics, static, strict=True))))
+        view = new_handle(_inferred(op, source._meta, static))
     else:
         view = record(op, (source,), static)
         if is_shared(base):

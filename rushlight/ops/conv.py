@@ -29,21 +29,42 @@ def transposed_size(size: int, kernel: int, stride: int, padding: int, dilation:
 
 
 def _infer(
-    x: Meta, weight: Meta, bias: Meta | None, stride: Ints, padding: Ints, dilation: Ints, transposed: bool, output_padding: Ints, groups: int
+    x: Meta,
+    weight: Meta,
+    bias: Meta | None,
+    stride: Ints,
+    padding: Ints,
+    dilation: Ints,
+    transposed: bool,
+    output_padding: Ints,
+    groups: int,
 ) -> Meta:
     n = weight.ndim - 2
     name = f"conv{'_transpose' * transposed}{n}d"
     if n < 1 or x.ndim != weight.ndim:
         raise RuntimeError(
-            explain_error(name, got=f"an input of {x.ndim} dimensions {list(x.shape)} and a weight of {weight.ndim} dimensions {list(weight.shape)}", expected=f"an input (batch, channels, {n} spatial dimensions)")
+            explain_error(
+                name,
+                got=f"an input of {x.ndim} dimensions {list(x.shape)} and a weight of {weight.ndim} dimensions {list(weight.shape)}",
+                expected=f"an input (batch, channels, {n} spatial dimensions)",
+            )
         )
     if groups <= 0:
         raise RuntimeError(f"{name}: non-positive groups is not supported; got groups={groups}.")
-    for word, sizes in (("stride", stride), ("padding", padding), ("dilation", dilation), ("output_padding", output_padding)):
+    for word, sizes in (
+        ("stride", stride),
+        ("padding", padding),
+        ("dilation", dilation),
+        ("output_padding", output_padding),
+    ):
         if len(sizes) != n:
-            raise RuntimeError(f"{name}: expected {word} to be a single integer value or a list of {n} values, got {word}={list(sizes)}.")
+            raise RuntimeError(
+                f"{name}: expected {word} to be a single integer value or a list of {n} values, got {word}={list(sizes)}."
+            )
         if min(sizes) < (word in ("stride", "dilation")):
-            raise RuntimeError(f"{name}: {'non-positive' if word in ('stride', 'dilation') else 'negative'} {word} is not supported; got {word}={list(sizes)}.")
+            raise RuntimeError(
+                f"{name}: {'non-positive' if word in ('stride', 'dilation') else 'negative'} {word} is not supported; got {word}={list(sizes)}."
+            )
     if weight.shape[0] % groups or weight.shape[0] < groups:
         raise RuntimeError(
             f"{name}: Given groups={groups}, expected weight to be at least {groups} at dimension 0 and divisible by {groups}, but got "
@@ -90,11 +111,19 @@ def _infer(
             )
         size = tuple(map(window_count, space, kernel, stride, padding, dilation))
     if any(n <= 0 for n in size):
-        raise RuntimeError(explain_error(name, got=f"input {list(x.shape)} and weight {list(weight.shape)}", expected=f"a positive output size; it would be {list(size)}"))
+        raise RuntimeError(
+            explain_error(
+                name,
+                got=f"input {list(x.shape)} and weight {list(weight.shape)}",
+                expected=f"a positive output size; it would be {list(size)}",
+            )
+        )
     return like(x, shape=(x.shape[0], out_channels, *size))
 
 
-def _patches(x: np.ndarray, groups: int, kernel: Ints, stride: Ints, dilation: Ints, counts: Ints, room: dict) -> np.ndarray:
+def _patches(
+    x: np.ndarray, groups: int, kernel: Ints, stride: Ints, dilation: Ints, counts: Ints, room: dict
+) -> np.ndarray:
     """im2col: (N, C, *padded) -> (G, C/G · kernel, N · counts), in memory that is used again."""
     seen = windows(x, kernel, stride, dilation, counts)
     seen = seen.swapaxes(0, 1)  # (C, N, *kernel, *counts)
@@ -160,7 +189,15 @@ def conv_weight_gradient(
 
 
 def _convolution(
-    x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, stride: Ints, padding: Ints, dilation: Ints, transposed: bool, output_padding: Ints, groups: int
+    x: np.ndarray,
+    w: np.ndarray,
+    bias: np.ndarray | None,
+    stride: Ints,
+    padding: Ints,
+    dilation: Ints,
+    transposed: bool,
+    output_padding: Ints,
+    groups: int,
 ) -> np.ndarray:
     if transposed:
         space = tuple(map(transposed_size, x.shape[2:], w.shape[2:], stride, padding, dilation, output_padding))
@@ -172,7 +209,9 @@ def _convolution(
     return out
 
 
-def _turned(g: Any, weight: Any, space: Ints, stride: Ints, padding: Ints, dilation: Ints, transposed: bool, groups: int) -> Any:
+def _turned(
+    g: Any, weight: Any, space: Ints, stride: Ints, padding: Ints, dilation: Ints, transposed: bool, groups: int
+) -> Any:
     """The convolution in the other direction, which has an output of size `space`."""
     kernel, extra = weight.shape[2:], (0,) * len(space)
     if not transposed:
@@ -204,7 +243,14 @@ def _vjp(
 
 
 def _geometry(n: int, **changes: Any) -> dict[str, Any]:
-    plain = {"stride": (1,) * n, "padding": (0,) * n, "dilation": (1,) * n, "transposed": False, "output_padding": (0,) * n, "groups": 1}
+    plain = {
+        "stride": (1,) * n,
+        "padding": (0,) * n,
+        "dilation": (1,) * n,
+        "transposed": False,
+        "output_padding": (0,) * n,
+        "groups": 1,
+    }
     return {**plain, **changes}
 
 
@@ -234,7 +280,15 @@ def _weight_infer(g: Meta, x: Meta, kernel: Ints, transposed: bool, groups: int,
 
 
 def _weight_gradient(
-    g: np.ndarray, x: np.ndarray, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, transposed: bool, output_padding: Ints, groups: int
+    g: np.ndarray,
+    x: np.ndarray,
+    kernel: Ints,
+    stride: Ints,
+    padding: Ints,
+    dilation: Ints,
+    transposed: bool,
+    output_padding: Ints,
+    groups: int,
 ) -> np.ndarray:
     first, second = (x, g) if transposed else (g, x)
     return conv_weight_gradient(first, second, kernel, stride, padding, dilation, groups)

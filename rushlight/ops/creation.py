@@ -84,8 +84,14 @@ linspace = declare(
     "linspace_op(any start, any end, int steps, dtype dtype, any device)", infer=_steps_infer, reference=_linspace,
     samples=lambda: [((0.0, 1.0, 5, dtypes.float64, devices.cpu), {})], doc="evenly spaced values, both ends included",
 )  # fmt: skip
+def _eye_infer(n: int, m: int, dtype: Any, device: Any) -> Meta:
+    if n < 0 or m < 0:
+        raise RuntimeError(f"eye: n and m must be greater or equal to 0, got {min(n, m)}.")
+    return meta((n, m), dtype, device)
+
+
 eye = declare(
-    "eye_op(int n, int m, dtype dtype, any device)", infer=lambda n, m, dtype, device: meta((n, m), dtype, device),
+    "eye_op(int n, int m, dtype dtype, any device)", infer=_eye_infer,
     reference=lambda n, m, dtype, device: np.eye(n, m, dtype=dtype.compute),
     samples=lambda: [((2, 3, dtypes.float64, devices.cpu), {})], doc="ones on the diagonal",
 )  # fmt: skip

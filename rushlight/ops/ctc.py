@@ -12,7 +12,7 @@ from rushlight.ir.op import declare
 from rushlight.ops.activation import only_floating
 from rushlight.ops.rules import like
 from rushlight.ops.samples import values
-from rushlight.ops.tensor_code import T
+from rushlight.ops.tensor_code import T, no_second_derivative
 
 
 def _infer(x: Meta, targets: Meta, input_lengths: Meta, target_lengths: Meta, blank: int, zero_infinity: bool) -> Meta:
@@ -142,10 +142,6 @@ def _ctc_backward(
     return result
 
 
-def _refuse(*_: Any, **__: Any) -> Any:
-    raise NotImplementedError("ctc_loss: the second derivative is not supported. Fix: do not pass create_graph=True through ctc_loss.")
-
-
 def _samples() -> list:
     x = values(5, 2, 4) - 2
     targets = np.array([[1, 2, 2], [3, 1, 0]])
@@ -166,6 +162,6 @@ ctc_loss = declare(
 ctc_loss_backward = declare(
     "ctc_loss_backward(Tensor grad, Tensor log_probs, Tensor targets, Tensor input_lengths, Tensor target_lengths, int blank, "
     "bool zero_infinity)",
-    infer=lambda grad, x, *rest, **static: like(x), reference=_ctc_backward, vjp=(_refuse, _refuse, None, None, None),
+    infer=lambda grad, x, *rest, **static: like(x), reference=_ctc_backward, vjp=(*[no_second_derivative("ctc_loss")] * 2, None, None, None),
     doc="the gradient of ctc_loss with respect to the log-probabilities",
 )  # fmt: skip

@@ -126,8 +126,7 @@ def _slogdet_infer(x: Meta) -> tuple[Meta, Meta]:
 def _slogdet_rule(g: Any, out: Any, x: Any) -> Any:
     weight = g[1]
     if x.is_complex():
-        turn = (conj(out[0]) * g[0]).imag
-        weight = T.complex(weight, -turn) if False else T.complex(weight, turn)
+        weight = T.complex(weight, (conj(out[0]) * g[0]).imag)
     return weight[..., None, None] * _t(T.apply("inverse_op", (x,), {}))
 
 
@@ -372,8 +371,8 @@ def _eigh_infer(x: Meta, uplo: str) -> tuple[Meta, Meta]:
 
 def _eigh_rule(g: Any, out: Any, x: Any, uplo: str) -> Any:
     w, v = out
-    inner = T.matmul(_t(v), g[1]) / _differences(w, False)
-    inner = inner - T.diag_embed(T.diagonal(inner, 0, -2, -1)) + T.diag_embed(g[0])
+    inner = T.matmul(_t(v), g[1])
+    inner = (inner - _t(inner)) / 2 / _differences(w, False) + T.diag_embed(g[0])
     return T.matmul(v, T.matmul(inner, _t(v)))
 
 

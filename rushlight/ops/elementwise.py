@@ -21,9 +21,9 @@ from rushlight.ops.tensor_code import T, conj
 
 
 def _no_bool_subtract(a: Meta, b: Meta) -> Meta:
-    if a.dtype.category == BOOL and b.dtype.category == BOOL:
+    if a.dtype.category == BOOL or b.dtype.category == BOOL:
         raise RuntimeError(
-            "sub: Subtraction, the `-` operator, with two bool tensors is not supported. "
+            "sub: Subtraction, the `-` operator, with a bool operand is not supported. "
             "Fix: use the `^` or `logical_xor()` operator instead."
         )
     return elementwise("sub", (a, b), result_dtype(a, b))

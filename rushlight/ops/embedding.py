@@ -11,7 +11,7 @@ from rushlight.ir.meta import Meta
 from rushlight.ir.op import declare
 from rushlight.ops.rules import like
 from rushlight.ops.samples import values
-from rushlight.ops.tensor_code import T
+from rushlight.ops.tensor_code import T, no_second_derivative
 
 
 def check_rows(index: np.ndarray, rows: int, name: str = "embedding") -> np.ndarray:
@@ -212,5 +212,6 @@ embedding_bag_backward = declare(
     "embedding_bag_backward(Tensor grad, Tensor weight, Tensor indices, Tensor offsets, Tensor? per_sample_weights, str mode, "
     "int padding_idx, bool include_last, bool by_frequency)",
     infer=lambda grad, weight, indices, *rest, **static: (like(weight), like(grad, shape=indices.shape)),
-    reference=_bag_backward, doc="the gradients of embedding_bag with respect to its weight and the weights of the samples",
+    reference=_bag_backward, vjp=(*[no_second_derivative("embedding_bag")] * 2, None, None, None),
+    doc="the gradients of embedding_bag with respect to its weight and the weights of the samples",
 )  # fmt: skip

@@ -50,7 +50,10 @@ def _nonnegative(index: np.ndarray, size: int, dim: int, op: str) -> np.ndarray:
 
 def _index_layout(x: Meta, at: tuple[int, ...], indices: Sequence[Meta]) -> tuple[tuple[int, ...], bool]:
     """The result's shape, and whether the indexed dimensions are adjacent (else they come first)."""
-    joint = broadcast_shapes("index", *[m.shape for m in indices])
+    try:
+        joint = broadcast_shapes("index", *[m.shape for m in indices])
+    except RuntimeError as error:
+        raise IndexError(f"shape mismatch: indexing tensors could not be broadcast together. {error}") from None
     adjacent = list(at) == list(range(at[0], at[0] + len(at)))
     rest = [n for d, n in enumerate(x.shape) if d not in at]
     where = at[0] if adjacent else 0

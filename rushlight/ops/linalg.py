@@ -146,7 +146,7 @@ linear = declare(
 # --- norms --------------------------------------------------------------------------------------------------------
 
 
-def _norm_infer(x: Meta, ord: Any, dim: Any, keepdim: bool, dtype: Any) -> Meta:
+def _norm_infer(x: Meta, ord: Any, dim: Any, keepdim: bool) -> Meta:
     from rushlight.ops.reduce import dtype_name
 
     if x.dtype.category < FLOATING:
@@ -160,12 +160,10 @@ def _norm_infer(x: Meta, ord: Any, dim: Any, keepdim: bool, dtype: Any) -> Meta:
             f"linalg.vector_norm cannot compute the {ord} norm on an empty tensor because the operation does not have an identity: "
             f"got shape {list(x.shape)}. Fix: check numel() first."
         )
-    return like(x, shape=reduced_shape(x.shape, dims, keepdim), dtype=(dtype or x.dtype).to_real())
+    return like(x, shape=reduced_shape(x.shape, dims, keepdim), dtype=x.dtype.to_real())
 
 
-def _norm(x: np.ndarray, ord: Any, dim: Any, keepdim: bool, dtype: Any) -> Any:
-    if dtype is not None:
-        x = x.astype(dtype.compute)
+def _norm(x: np.ndarray, ord: Any, dim: Any, keepdim: bool) -> Any:
     axis = None if dim is None or dim == () or not x.ndim else dim
     size = np.abs(x)
     if ord == 2:
@@ -180,7 +178,7 @@ def _norm(x: np.ndarray, ord: Any, dim: Any, keepdim: bool, dtype: Any) -> Any:
     return total if ord == 1 else total ** (1.0 / ord)
 
 
-def _norm_rule(g: Any, out: Any, x: Any, ord: Any, dim: Any, keepdim: bool, dtype: Any) -> Any:
+def _norm_rule(g: Any, out: Any, x: Any, ord: Any, dim: Any, keepdim: bool) -> Any:
     """Zero where the norm is zero."""
     g = expand_reduced(g, x, dim, keepdim)
     if ord == 0:
@@ -200,8 +198,8 @@ def _norm_rule(g: Any, out: Any, x: Any, ord: Any, dim: Any, keepdim: bool, dtyp
 
 
 vector_norm = declare(
-    "vector_norm_op(Tensor input, any ord, int[]? dim, bool keepdim, dtype? dtype)", infer=_norm_infer, reference=_norm,
+    "vector_norm_op(Tensor input, any ord, int[]? dim, bool keepdim)", infer=_norm_infer, reference=_norm,
     vjp=(_norm_rule,), grad_name="LinalgVectorNormBackward0",
-    samples=lambda: [((values(3, 4), p, 1, False, None), {}) for p in (2, 1, 3, 1.5, float("inf"), 0)],
+    samples=lambda: [((values(3, 4), p, 1, False), {}) for p in (2, 1, 3, 1.5, float("inf"), 0)],
     doc="(sum of |input|^ord)^(1/ord) over `dim`",
 )  # fmt: skip

@@ -37,7 +37,11 @@ def _group(shape: Sequence[int], form: int) -> Fold:
     return (shape[0], form, shape[1] // form, math.prod(shape[2:])), (2, 3), (1, 2)
 
 
-FOLDS: dict[str, Callable[[Sequence[int], Any], Fold]] = {"batch_norm": _batch, "layer_norm": _layer, "group_norm": _group}
+FOLDS: dict[str, Callable[[Sequence[int], Any], Fold]] = {
+    "batch_norm": _batch,
+    "layer_norm": _layer,
+    "group_norm": _group,
+}
 
 
 def _kept(shape: Sequence[int], dims: Sequence[int]) -> tuple[int, ...]:
@@ -54,7 +58,11 @@ def _check(kind: str, x: Meta, weight: Meta | None, bias: Meta | None, wanted: S
     for name, p in (("weight", weight), ("bias", bias)):
         if p is not None and tuple(p.shape) != tuple(wanted):
             raise RuntimeError(
-                explain_error(kind, got=f"{name} of shape {list(p.shape)} for an input of shape {list(x.shape)}", expected=f"{name} of shape {list(wanted)}")
+                explain_error(
+                    kind,
+                    got=f"{name} of shape {list(p.shape)} for an input of shape {list(x.shape)}",
+                    expected=f"{name} of shape {list(wanted)}",
+                )
             )
 
 
@@ -107,9 +115,15 @@ def _normalised(kind: str) -> Op:
 
 def _samples(kind: str) -> list:
     if kind == "layer_norm":
-        return [((values(3, 4, 2), values(4, 2, seed=1), values(4, 2, seed=2), 1e-5, (4, 2)), {}), ((values(3, 4), None, None, 1e-5, (4,)), {})]
+        return [
+            ((values(3, 4, 2), values(4, 2, seed=1), values(4, 2, seed=2), 1e-5, (4, 2)), {}),
+            ((values(3, 4), None, None, 1e-5, (4,)), {}),
+        ]
     form = 2 if kind == "group_norm" else None
-    return [((values(3, 4, 2), values(4, seed=1), values(4, seed=2), 1e-5, form), {}), ((values(3, 4, 2, 2), None, None, 1e-5, form), {})]
+    return [
+        ((values(3, 4, 2), values(4, seed=1), values(4, seed=2), 1e-5, form), {}),
+        ((values(3, 4, 2, 2), None, None, 1e-5, form), {}),
+    ]
 
 
 def _gradient(kind: str) -> Op:
@@ -225,7 +239,9 @@ def _eval(x: np.ndarray, mean: np.ndarray, var: np.ndarray, weight: Any, bias: A
     return out
 
 
-def _eval_vjp(g: Any, out: Any, x: Any, mean: Any, var: Any, weight: Any, bias: Any, eps: Any, *, needs: tuple[bool, ...]) -> tuple:
+def _eval_vjp(
+    g: Any, out: Any, x: Any, mean: Any, var: Any, weight: Any, bias: Any, eps: Any, *, needs: tuple[bool, ...]
+) -> tuple:
     rest = (0, *range(2, g.ndim))
     rstd = (var + eps).rsqrt()
     scale = rstd if weight is None else rstd * weight

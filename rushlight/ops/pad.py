@@ -27,14 +27,24 @@ def margins(pad: Ints, ndim: int) -> list[tuple[int, int]]:
 def _grown(op: str, x: Meta, pad: Ints) -> tuple[int, ...]:
     shape = tuple(n + a + b for n, (a, b) in zip(x.shape, margins(pad, x.ndim), strict=True))
     if any(n < 0 for n in shape):
-        raise RuntimeError(explain_error(op, got=f"pad={list(pad)} for an input of shape {list(x.shape)}", expected=f"sizes of at least 0; the result would have {list(shape)}"))
+        raise RuntimeError(
+            explain_error(
+                op,
+                got=f"pad={list(pad)} for an input of shape {list(x.shape)}",
+                expected=f"sizes of at least 0; the result would have {list(shape)}",
+            )
+        )
     return shape
 
 
 def _constant_infer(x: Meta, value: Meta, pad: Ints) -> Meta:
     if len(pad) % 2 or len(pad) > 2 * x.ndim:
         raise RuntimeError(
-            explain_error("pad", got=f"pad={list(pad)} for an input of shape {list(x.shape)}", expected=f"(before, after) pairs, from the last dimension on, for at most {x.ndim} dimensions")
+            explain_error(
+                "pad",
+                got=f"pad={list(pad)} for an input of shape {list(x.shape)}",
+                expected=f"(before, after) pairs, from the last dimension on, for at most {x.ndim} dimensions",
+            )
         )
     return like(x, shape=_grown("pad", x, pad))
 
@@ -82,7 +92,9 @@ def _mode_infer(x: Meta, pad: Ints, mode: str) -> Meta:
                 f"but got: padding {pair} at dimension {d} of input {list(x.shape)}. Fix: pad at most {max(most, 0)} there, or use mode='replicate'."
             )
         if n == 0 and any(pair):
-            raise RuntimeError(explain_error(op, got=f"an empty dimension {d} in {list(x.shape)}", expected="elements to repeat"))
+            raise RuntimeError(
+                explain_error(op, got=f"an empty dimension {d} in {list(x.shape)}", expected="elements to repeat")
+            )
     return like(x, shape=_grown(op, x, pad))
 
 

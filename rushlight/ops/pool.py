@@ -1,4 +1,4 @@
-"""Pooling over the last dimensions. Maxima remember where they came from; averages are sums over one dimension after another."""
+"""Maximum pooling over the last dimensions: each maximum remembers where it came from, and its gradient goes back there."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ from rushlight.ops.windows import pad_end, reach, taps, volume, window_count
 Ints = Sequence[int]
 
 
-def pooled_shape(op: str, x: Meta, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool) -> tuple[int, ...]:
+def pooled_shape(
+    op: str, x: Meta, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool
+) -> tuple[int, ...]:
     """The output shape, checked."""
     n = len(kernel)
     name = f"{op}{n}d"
@@ -34,7 +36,9 @@ def pooled_shape(op: str, x: Meta, kernel: Ints, stride: Ints, padding: Ints, di
             f"dilation={list(dilation)}. Fix: pad less, or pad the input first with F.pad."
         )
     space = x.shape[x.ndim - n :]
-    counts = tuple(window_count(*sizes, ceil_mode) for sizes in zip(space, kernel, stride, padding, dilation, strict=True))
+    counts = tuple(
+        window_count(*sizes, ceil_mode) for sizes in zip(space, kernel, stride, padding, dilation, strict=True)
+    )
     if min(counts) < 1:
         raise RuntimeError(
             f"{name}: Given input size: {list(x.shape)}, calculated output size: {list(counts)}. Output size is too small. Fix: feed larger "
@@ -43,7 +47,9 @@ def pooled_shape(op: str, x: Meta, kernel: Ints, stride: Ints, padding: Ints, di
     return (*x.shape[: x.ndim - n], *counts)
 
 
-def _max_infer(x: Meta, kernel_size: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool) -> tuple[Meta, Meta]:
+def _max_infer(
+    x: Meta, kernel_size: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool
+) -> tuple[Meta, Meta]:
     forbid(f"max_pool{len(kernel_size)}d", x, COMPLEX, BOOL)
     shape = pooled_shape("max_pool", x, kernel_size, stride, padding, dilation, ceil_mode)
     return like(x, shape=shape), like(x, shape=shape, dtype=dtypes.int64)
@@ -57,11 +63,15 @@ def _max_pool(x: np.ndarray, kernel_size: Ints, stride: Ints, padding: Ints, dil
     n = len(kernel_size)
     space = x.shape[x.ndim - n :]
     counts = tuple(window_count(*s, ceil_mode) for s in zip(space, kernel_size, stride, padding, dilation, strict=True))
-    end = tuple(max(0, r - p - s) for r, p, s in zip(reach(kernel_size, stride, dilation, counts), padding, space, strict=True))
+    end = tuple(
+        max(0, r - p - s) for r, p, s in zip(reach(kernel_size, stride, dilation, counts), padding, space, strict=True)
+    )
     padded = pad_end(x, padding, end, _lowest(x.dtype))
     check_nan = x.dtype.kind == "f" and x.size and np.isnan(np.min(x))
     begin, first = _places(space, counts, stride, padding, dilation)
-    steps = [int(np.prod(space[d + 1 :])) * dilation[d] for d in range(n)]  # how far one kernel position moves in the flat input
+    steps = [
+        int(np.prod(space[d + 1 :])) * dilation[d] for d in range(n)
+    ]  # how far one kernel position moves in the flat input
     best = chosen = None
     for at, place in taps(kernel_size, stride, dilation, counts):
         candidate = padded[place]
@@ -89,18 +99,39 @@ def _places(space: Ints, counts: Ints, stride: Ints, padding: Ints, dilation: In
     return begin, first
 
 
-def _pool_size(x: Any, n: int) -> tuple[int, ...]:
+def last_sizes(x: Any, n: int) -> tuple[int, ...]:
+    """The sizes of the last n dimensions."""
     return tuple(x.shape[x.ndim - n :])
 
 
-def _max_vjp(g: Any, out: Any, x: Any, *, needs: tuple[bool, ...], kernel_size: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool) -> tuple:
+def _max_vjp(
+    g: Any,
+    out: Any,
+    x: Any,
+    *,
+    needs: tuple[bool, ...],
+    kernel_size: Ints,
+    stride: Ints,
+    padding: Ints,
+    dilation: Ints,
+    ceil_mode: bool,
+) -> tuple:
     distinct = all(s >= d * (k - 1) + 1 for k, s, d in zip(kernel_size, stride, dilation, strict=True))
-    return (T.apply("pool_scatter_part", (g[0], out[1]), {"size": _pool_size(x, len(kernel_size)), "add": not distinct}),)
+    return (
+        T.apply("pool_scatter_part", (g[0], out[1]), {"size": last_sizes(x, len(kernel_size)), "add": not distinct}),
+    )
 
 
 def _geometry(kernel: Ints, stride: Ints, **changes: Any) -> dict[str, Any]:
     n = len(kernel)
-    return {"kernel_size": kernel, "stride": stride, "padding": (0,) * n, "dilation": (1,) * n, "ceil_mode": False, **changes}
+    return {
+        "kernel_size": kernel,
+        "stride": stride,
+        "padding": (0,) * n,
+        "dilation": (1,) * n,
+        "ceil_mode": False,
+        **changes,
+    }
 
 
 max_pool = declare(
@@ -120,7 +151,9 @@ def _scatter(g: np.ndarray, indices: np.ndarray, size: Ints, add: bool) -> np.nd
     flat = indices.reshape(planes, volume(indices.shape[indices.ndim - n :]))
     if flat.size and (flat.min() < 0 or flat.max() >= area):
         bad = flat[(flat < 0) | (flat >= area)][0]
-        raise RuntimeError(f"max_unpool: found an invalid max index: {bad} (output volumes are of size {' x '.join(map(str, size))}).")
+        raise RuntimeError(
+            f"max_unpool: found an invalid max index: {bad} (output volumes are of size {' x '.join(map(str, size))})."
+        )
     places = (flat + np.arange(planes)[:, None] * area).reshape(-1)
     if add and g.dtype.kind == "f":
         total = np.bincount(places, weights=g.reshape(-1), minlength=planes * area).astype(g.dtype)
@@ -136,9 +169,13 @@ def _scatter(g: np.ndarray, indices: np.ndarray, size: Ints, add: bool) -> np.nd
 def _scatter_infer(g: Meta, indices: Meta, size: Ints, add: bool) -> Meta:
     n = len(size)
     if indices.dtype is not dtypes.int64:
-        raise RuntimeError(f"max_unpool{n}d: elements in indices should be type int64 but got: {indices.dtype}. Fix: convert with .long().")
+        raise RuntimeError(
+            f"max_unpool{n}d: elements in indices should be type int64 but got: {indices.dtype}. Fix: convert with .long()."
+        )
     if indices.shape != g.shape:
-        raise RuntimeError(f"max_unpool{n}d: Expected shape of indices to be same as that of the input tensor ({list(g.shape)}) but got indices tensor with shape: {list(indices.shape)}.")
+        raise RuntimeError(
+            f"max_unpool{n}d: Expected shape of indices to be same as that of the input tensor ({list(g.shape)}) but got indices tensor with shape: {list(indices.shape)}."
+        )
     return like(g, shape=(*g.shape[: g.ndim - n], *size))
 
 
@@ -157,7 +194,7 @@ def _flat(x: np.ndarray, n: int) -> np.ndarray:
 pool_gather = declare(
     "pool_gather_part(Tensor input, Tensor indices, int n)", infer=lambda x, indices, n: like(x, shape=indices.shape),
     reference=lambda x, indices, n: np.take_along_axis(_flat(x, n), _flat(indices, n), -1).reshape(indices.shape),
-    vjp=(lambda g, out, x, indices, n: T.apply("pool_scatter_part", (g, indices), {"size": _pool_size(x, n), "add": True}), None),
+    vjp=(lambda g, out, x, indices, n: T.apply("pool_scatter_part", (g, indices), {"size": last_sizes(x, n), "add": True}), None),
     samples=lambda: [((values(2, 5), np.array([[0, 3], [1, 4]])), {"n": 1})], doc="values read at indices of the flattened last n dimensions",
 )  # fmt: skip
 
@@ -173,7 +210,13 @@ def adaptive_shape(op: str, x: Meta, output_size: Ints) -> tuple[int, ...]:
     """The output shape of an adaptive pool, checked."""
     n = len(output_size)
     if 0 in x.shape[x.ndim - n :] or min(output_size) < 0:
-        raise RuntimeError(explain_error(f"{op}{n}d", got=f"input {list(x.shape)} and output_size {list(output_size)}", expected="non-zero spatial dimensions and an output_size of at least 0"))
+        raise RuntimeError(
+            explain_error(
+                f"{op}{n}d",
+                got=f"input {list(x.shape)} and output_size {list(output_size)}",
+                expected="non-zero spatial dimensions and an output_size of at least 0",
+            )
+        )
     return (*x.shape[: x.ndim - n], *output_size)
 
 
@@ -200,7 +243,7 @@ def _adaptive_max(x: np.ndarray, output_size: Ints) -> tuple:
 
 adaptive_max_pool = declare(
     "adaptive_max_pool_op(Tensor input, int[] output_size)", infer=_adaptive_max_infer, reference=_adaptive_max,
-    vjp=(lambda g, out, x, output_size: T.apply("pool_scatter_part", (g[0], out[1]), {"size": _pool_size(x, len(output_size)), "add": True}),),
+    vjp=(lambda g, out, x, output_size: T.apply("pool_scatter_part", (g[0], out[1]), {"size": last_sizes(x, len(output_size)), "add": True}),),
     samples=lambda: [((values(2, 5, 7), (2, 3)), {}), ((values(2, 6), (4,)), {})], grad_name="AdaptiveMaxPool2DBackward0",
     doc="the largest of each region, and its index in the flattened input",
 )  # fmt: skip
@@ -213,9 +256,19 @@ def _fractional_infer(x: Meta, samples: Meta, kernel_size: Ints, output_size: In
     name = f"fractional_max_pool{n}d"
     lead, space = x.shape[: x.ndim - n], x.shape[x.ndim - n :]
     if any(o + k - 1 > s for o, k, s in zip(output_size, kernel_size, space, strict=True)):
-        raise RuntimeError(explain_error(name, got=f"kernel {list(kernel_size)} and output {list(output_size)} for an input {list(x.shape)}", expected="output + kernel − 1 to fit in the input"))
+        raise RuntimeError(
+            explain_error(
+                name,
+                got=f"kernel {list(kernel_size)} and output {list(output_size)} for an input {list(x.shape)}",
+                expected="output + kernel − 1 to fit in the input",
+            )
+        )
     if tuple(samples.shape[-2:]) != (lead[-1], n):
-        raise RuntimeError(explain_error(name, got=f"_random_samples of shape {list(samples.shape)}", expected=f"(batch, {lead[-1]}, {n})"))
+        raise RuntimeError(
+            explain_error(
+                name, got=f"_random_samples of shape {list(samples.shape)}", expected=f"(batch, {lead[-1]}, {n})"
+            )
+        )
     shape = (*lead, *output_size)
     return like(x, shape=shape), like(x, shape=shape, dtype=dtypes.int64)
 
@@ -255,109 +308,10 @@ fractional_max_pool = declare(
     reference=_fractional, grad_name="FractionalMaxPool2DBackward0",
     vjp=(
         lambda g, out, x, samples, kernel_size, output_size: T.apply(
-            "pool_scatter_part", (g[0], out[1]), {"size": _pool_size(x, len(kernel_size)), "add": True}
+            "pool_scatter_part", (g[0], out[1]), {"size": last_sizes(x, len(kernel_size)), "add": True}
         ),
         None,
     ),
     samples=lambda: [((values(1, 2, 7, 8), values(1, 2, 2, low=0.1, high=0.9), (2, 3), (4, 3)), {})],
     doc="the largest of windows at pseudorandom places, and its index in the flattened input",
-)  # fmt: skip
-
-# --- averages -----------------------------------------------------------------------------------------------------
-
-
-def _divisor(space: Ints, kernel: Ints, stride: Ints, padding: Ints, counts: Ints, include_pad: bool, override: int | None) -> Any:
-    """What each window's sum is divided by: one number, or an array over the output positions."""
-    if override is not None:
-        return override
-    total: Any = 1
-    for size, k, s, p, c in zip(space, kernel, stride, padding, counts, strict=True):
-        start = np.arange(c) * s - p
-        end = np.minimum(start + k, size + p)
-        if not include_pad:
-            start, end = np.maximum(start, 0), np.minimum(end, size)
-        total = np.multiply.outer(total, end - start)
-    return int(total.flat[0]) if (total == total.flat[0]).all() else total
-
-
-def _avg_counts(space: Ints, kernel: Ints, stride: Ints, padding: Ints, ceil_mode: bool) -> tuple[int, ...]:
-    return tuple(window_count(n, k, s, p, 1, ceil_mode) for n, k, s, p in zip(space, kernel, stride, padding, strict=True))
-
-
-def _avg_infer(x: Meta, kernel_size: Ints, stride: Ints, padding: Ints, ceil_mode: bool, count_include_pad: bool, divisor_override: int | None) -> Meta:
-    forbid(f"avg_pool{len(kernel_size)}d", x, BOOL)
-    if divisor_override == 0:
-        raise RuntimeError(f"avg_pool{len(kernel_size)}d: divisor must be not zero; got divisor_override=0.")
-    return like(x, shape=pooled_shape("avg_pool", x, kernel_size, stride, padding, (1,) * len(kernel_size), ceil_mode))
-
-
-def _divided(total: np.ndarray, divisor: Any) -> np.ndarray:
-    if total.dtype.kind in "iu":
-        return total // divisor
-    return total / np.asarray(divisor, dtype=total.real.dtype)
-
-
-def _avg_pool(x: np.ndarray, kernel_size: Ints, stride: Ints, padding: Ints, ceil_mode: bool, count_include_pad: bool, divisor_override: int | None) -> np.ndarray:
-    n = len(kernel_size)
-    space = x.shape[x.ndim - n :]
-    counts = _avg_counts(space, kernel_size, stride, padding, ceil_mode)
-    end = tuple(
-        max(0, r - p - s) for r, p, s in zip(reach(kernel_size, stride, (1,) * n, counts), padding, space, strict=True)
-    )
-    total = pad_end(x, padding, end)
-    for d in range(n):
-        axis, k, s, c = x.ndim - n + d, kernel_size[d], stride[d], counts[d]
-        lead = (slice(None),) * axis
-        parts = [total[(*lead, slice(i, i + s * (c - 1) + 1, s))] for i in range(k)]
-        total = parts[0].copy()
-        for part in parts[1:]:
-            total += part
-    return _divided(total, _divisor(space, kernel_size, stride, padding, counts, count_include_pad, divisor_override))
-
-
-def _avg_back(
-    g: np.ndarray, size: Ints, kernel_size: Ints, stride: Ints, padding: Ints, ceil_mode: bool, count_include_pad: bool, divisor_override: int | None
-) -> np.ndarray:
-    n = len(kernel_size)
-    counts = g.shape[g.ndim - n :]
-    total = _divided(g, _divisor(size, kernel_size, stride, padding, counts, count_include_pad, divisor_override))
-    for d in range(n):
-        axis, k, s, c, p = g.ndim - n + d, kernel_size[d], stride[d], counts[d], padding[d]
-        lead = (slice(None),) * axis
-        room = list(total.shape)
-        room[axis] = max(size[d] + 2 * p, (c - 1) * s + k)
-        spread = np.zeros(room, g.dtype)
-        for i in range(k):
-            spread[(*lead, slice(i, i + s * (c - 1) + 1, s))] += total
-        total = spread[(*lead, slice(p, p + size[d]))]
-    return np.ascontiguousarray(total)
-
-
-def _avg_vjp(g: Any, out: Any, x: Any, **static: Any) -> Any:
-    return T.apply("avg_pool_backward", (g,), {"size": _pool_size(x, len(static["kernel_size"])), **static})
-
-
-def _avg_geometry(kernel: Ints, stride: Ints, **changes: Any) -> dict[str, Any]:
-    return {
-        "kernel_size": kernel, "stride": stride, "padding": (0,) * len(kernel), "ceil_mode": False, "count_include_pad": True,
-        "divisor_override": None, **changes,
-    }  # fmt: skip
-
-
-avg_pool = declare(
-    "avg_pool_op(Tensor input, int[] kernel_size, int[] stride, int[] padding, bool ceil_mode, bool count_include_pad, "
-    "int? divisor_override)",
-    infer=_avg_infer, reference=_avg_pool, vjp=(_avg_vjp,), grad_name="AvgPool2DBackward0",
-    samples=lambda: [
-        ((values(2, 3, 4, 6),), _avg_geometry((2, 3), (2, 3))),
-        ((values(2, 3, 5, 6),), _avg_geometry((3, 2), (2, 1), padding=(1, 1), ceil_mode=True, count_include_pad=False)),
-    ],
-    doc="the mean of each window",
-)  # fmt: skip
-avg_pool_backward = declare(
-    "avg_pool_backward(Tensor input, int[] size, int[] kernel_size, int[] stride, int[] padding, bool ceil_mode, "
-    "bool count_include_pad, int? divisor_override)",
-    infer=lambda g, size, kernel_size, **_: like(g, shape=(*g.shape[: g.ndim - len(size)], *size)), reference=_avg_back,
-    vjp=(lambda g, out, x, size, **static: T.apply("avg_pool_op", (g,), static),),
-    samples=lambda: [((values(2, 2),), {"size": (5,), **_avg_geometry((2,), (2,))})], doc="each mean's gradient shared out to its window",
 )  # fmt: skip

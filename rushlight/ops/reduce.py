@@ -11,7 +11,7 @@ from rushlight.dtype import BOOL, COMPLEX, FLOATING
 from rushlight.errors import explain_error
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import Op, declare
-from rushlight.ops.rules import forbid, like, reduced_shape, wrap_dim, wrap_dims
+from rushlight.ops.rules import forbid, like, only, reduced_shape, wrap_dim, wrap_dims
 from rushlight.ops.samples import values
 from rushlight.ops.tensor_code import T
 
@@ -337,7 +337,7 @@ def _float_along(name: str) -> Any:
 
 
 logcumsumexp = declare(
-    "logcumsumexp(Tensor input, int dim)", infer=_float_along("logcumsumexp"), reference=_logcumsumexp,
+    "logcumsumexp(Tensor input, int dim)", infer=only("logcumsumexp", _float_along("logcumsumexp"), FLOATING), reference=_logcumsumexp,
     vjp=(lambda g, out, x, dim: T.logcumsumexp_gradient(g, out, x, dim),), samples=_along, doc="log of the running sum of exp",
 )  # fmt: skip
 

@@ -37,7 +37,11 @@ def _nearest(size: int, out: int, align: bool, scale: float | None, kind: Any, e
 
 
 def _linear(size: int, out: int, align: bool, scale: float | None) -> Table:
-    at = np.arange(out) * _step(size, out, True, None) if align else (np.arange(out) + 0.5) * _step(size, out, False, scale) - 0.5
+    at = (
+        np.arange(out) * _step(size, out, True, None)
+        if align
+        else (np.arange(out) + 0.5) * _step(size, out, False, scale) - 0.5
+    )
     at = np.maximum(at, 0)
     low = np.minimum(np.floor(at).astype(np.int64), size - 1)
     share = np.clip(at - low, 0, 1)
@@ -53,7 +57,11 @@ def cubic(t: Any, a: float) -> Any:
 
 
 def _cubic(size: int, out: int, align: bool, scale: float | None) -> Table:
-    at = np.arange(out) * _step(size, out, True, None) if align else (np.arange(out) + 0.5) * _step(size, out, False, scale) - 0.5
+    at = (
+        np.arange(out) * _step(size, out, True, None)
+        if align
+        else (np.arange(out) + 0.5) * _step(size, out, False, scale) - 0.5
+    )
     low = np.floor(at)
     offsets = np.arange(-1, 3)[:, None]
     index = np.clip(low.astype(np.int64) + offsets, 0, size - 1)
@@ -137,7 +145,9 @@ def _resample(x: np.ndarray, output_size: Ints, mode: str, align_corners: bool, 
     return x.copy() if result is x else result
 
 
-def _resample_back(g: np.ndarray, size: Ints, output_size: Ints, mode: str, align_corners: bool, scales: tuple) -> np.ndarray:
+def _resample_back(
+    g: np.ndarray, size: Ints, output_size: Ints, mode: str, align_corners: bool, scales: tuple
+) -> np.ndarray:
     result = g
     for d, (n, out, scale) in enumerate(zip(size, output_size, scales, strict=True)):
         axis = g.ndim - len(size) + d
@@ -147,7 +157,9 @@ def _resample_back(g: np.ndarray, size: Ints, output_size: Ints, mode: str, alig
         total = np.zeros((*result.shape[:axis], n, *result.shape[axis + 1 :]), g.dtype)
         for index, weight in zip(indices, weights, strict=True):
             starts = np.flatnonzero(np.diff(index, prepend=-1))
-            total[(slice(None),) * axis + (index[starts],)] += np.add.reduceat(result * _along(weight, result, axis), starts, axis)
+            total[(slice(None),) * axis + (index[starts],)] += np.add.reduceat(
+                result * _along(weight, result, axis), starts, axis
+            )
         result = total
     return result if result is not g else g.copy()
 
@@ -157,7 +169,11 @@ def _resample_infer(x: Meta, output_size: Ints, mode: str, align_corners: bool, 
     space = x.shape[x.ndim - n :]
     if min(output_size) < 0 or (mode != "area" and min(output_size) == 0) or 0 in space:
         raise RuntimeError(
-            explain_error("interpolate" if mode != "area" else f"adaptive_avg_pool{n}d", got=f"input size {list(x.shape)} and output size {list(output_size)}", expected="input and output sizes greater than 0")
+            explain_error(
+                "interpolate" if mode != "area" else f"adaptive_avg_pool{n}d",
+                got=f"input size {list(x.shape)} and output size {list(output_size)}",
+                expected="input and output sizes greater than 0",
+            )
         )
     return like(x, shape=(*x.shape[: x.ndim - n], *output_size))
 
@@ -166,7 +182,14 @@ def _resample_samples() -> list:
     plain = (None, None)
     return [
         ((values(2, 3, 4, 5), (7, 3), mode, align, plain), {})
-        for mode, align in (("nearest", False), ("linear", False), ("linear", True), ("cubic", False), ("area", False), ("linear-aa", False))
+        for mode, align in (
+            ("nearest", False),
+            ("linear", False),
+            ("linear", True),
+            ("cubic", False),
+            ("area", False),
+            ("linear-aa", False),
+        )
     ]
 
 
@@ -193,14 +216,28 @@ def _counts(space: Ints, kernel: Ints, dilation: Ints, padding: Ints, stride: In
     return tuple(map(window_count, space, kernel, stride, padding, dilation))
 
 
-def _check_patches(name: str, space: Ints, kernel: Ints, dilation: Ints, padding: Ints, stride: Ints) -> tuple[int, ...]:
-    for word, sizes, least in (("kernel_size", kernel, 1), ("dilation", dilation, 1), ("padding", padding, 0), ("stride", stride, 1)):
+def _check_patches(
+    name: str, space: Ints, kernel: Ints, dilation: Ints, padding: Ints, stride: Ints
+) -> tuple[int, ...]:
+    for word, sizes, least in (
+        ("kernel_size", kernel, 1),
+        ("dilation", dilation, 1),
+        ("padding", padding, 0),
+        ("stride", stride, 1),
+    ):
         if min(sizes) < least:
-            raise RuntimeError(f"{name}: {word} should be {'greater than zero' if least else 'non-negative'}, but got {list(sizes)}.")
+            raise RuntimeError(
+                f"{name}: {word} should be {'greater than zero' if least else 'non-negative'}, but got {list(sizes)}."
+            )
     counts = _counts(space, kernel, dilation, padding, stride)
     if min(counts) < 1:
         raise RuntimeError(
-            explain_error(name, got=f"spatial size {list(space)}, kernel_size {list(kernel)}, dilation {list(dilation)}, padding {list(padding)}", expected="at least one position of the kernel", fix="use a smaller kernel or pad")
+            explain_error(
+                name,
+                got=f"spatial size {list(space)}, kernel_size {list(kernel)}, dilation {list(dilation)}, padding {list(padding)}",
+                expected="at least one position of the kernel",
+                fix="use a smaller kernel or pad",
+            )
         )
     return counts
 
@@ -232,7 +269,9 @@ def _col2im_infer(x: Meta, output_size: Ints, kernel_size: Ints, dilation: Ints,
     return like(x, shape=(x.shape[0], x.shape[1] // volume(kernel_size), *output_size))
 
 
-def _col2im(x: np.ndarray, output_size: Ints, kernel_size: Ints, dilation: Ints, padding: Ints, stride: Ints) -> np.ndarray:
+def _col2im(
+    x: np.ndarray, output_size: Ints, kernel_size: Ints, dilation: Ints, padding: Ints, stride: Ints
+) -> np.ndarray:
     counts = _counts(output_size, kernel_size, dilation, padding, stride)
     parts = x.reshape(x.shape[0], x.shape[1] // volume(kernel_size), *kernel_size, *counts)
     padded = [n + 2 * p for n, p in zip(output_size, padding, strict=True)]

@@ -52,10 +52,8 @@ def result_dtype(*metas: Meta | None) -> dtype:
         if result is None:
             result = kind
         elif kind.category > result.category:
-            if rank == 2 and kind.category == dtypes.COMPLEX and result.category == FLOATING:
+            if kind.category == dtypes.COMPLEX and result.category == FLOATING:
                 result = result.to_complex() if result.itemsize >= 4 else dtypes.complex64
-            elif kind.category == dtypes.COMPLEX and result.category == FLOATING:
-                result = dtypes.promote_types(kind, result)
             else:
                 result = kind
     assert result is not None

@@ -13,7 +13,7 @@ from rushlight.dtype import COMPLEX
 from rushlight.errors import explain_error
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import Op, declare
-from rushlight.ops.rules import elementwise, float_dtype, promote_common, promote_float, result_dtype
+from rushlight.ops.rules import elementwise, forbid, float_dtype, promote_common, promote_float, result_dtype
 from rushlight.ops.samples import binary, positive, unary, unit
 from rushlight.ops.tensor_code import T
 

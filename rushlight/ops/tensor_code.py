@@ -24,3 +24,12 @@ def conj(x: Any) -> Any:
 def real_like(g: Any, x: Any) -> Any:
     """The part of a gradient that a real operand can take."""
     return g.real if g.is_complex() and not x.is_complex() else g
+
+
+def no_second_derivative(name: str) -> Any:
+    """The rule of a gradient op that cannot be differentiated again: says so."""
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise NotImplementedError(f"{name}: the second derivative is not supported. Fix: do not pass create_graph=True through {name}.")
+
+    return refuse

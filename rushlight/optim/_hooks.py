@@ -7,8 +7,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+from rushlight.autograd.hooks import add_hook
 from rushlight.errors import explain_error
-from rushlight.tensor import RemovableHandle
 
 _global_pre_hooks: OrderedDict[int, Callable] = OrderedDict()
 _global_post_hooks: OrderedDict[int, Callable] = OrderedDict()
@@ -16,20 +16,12 @@ _global_post_hooks: OrderedDict[int, Callable] = OrderedDict()
 
 def register_optimizer_step_pre_hook(hook: Callable) -> Any:
     """Call `hook(optimizer, args, kwargs)` before every step of every optimiser; returns a handle with `remove()`."""
-    return _register(_global_pre_hooks, hook)
+    return add_hook(_global_pre_hooks, hook)
 
 
 def register_optimizer_step_post_hook(hook: Callable) -> Any:
     """Call `hook(optimizer, args, kwargs)` after every step of every optimiser; returns a handle with `remove()`."""
-    return _register(_global_post_hooks, hook)
-
-
-def _register(hooks: OrderedDict[int, Callable], hook: Callable, prepend: bool = False) -> RemovableHandle:
-    handle = RemovableHandle(hooks)
-    hooks[handle.id] = hook
-    if prepend:
-        hooks.move_to_end(handle.id, last=False)
-    return handle
+    return add_hook(_global_post_hooks, hook)
 
 
 def _with_hooks(step: Callable) -> Callable:
@@ -88,24 +80,24 @@ class Hooked:
 
     def register_step_pre_hook(self, hook: Callable) -> Any:
         """Call `hook(optimizer, args, kwargs)` before each step; it may return `(new_args, new_kwargs)`."""
-        return _register(self._optimizer_step_pre_hooks, hook)
+        return add_hook(self._optimizer_step_pre_hooks, hook)
 
     def register_step_post_hook(self, hook: Callable) -> Any:
         """Call `hook(optimizer, args, kwargs)` after each step."""
-        return _register(self._optimizer_step_post_hooks, hook)
+        return add_hook(self._optimizer_step_post_hooks, hook)
 
     def register_state_dict_pre_hook(self, hook: Callable, prepend: bool = False) -> Any:
         """Call `hook(optimizer)` before `state_dict()`."""
-        return _register(self._optimizer_state_dict_pre_hooks, hook, prepend)
+        return add_hook(self._optimizer_state_dict_pre_hooks, hook, prepend)
 
     def register_state_dict_post_hook(self, hook: Callable, prepend: bool = False) -> Any:
         """Call `hook(optimizer, state_dict)` after `state_dict()`; a dictionary it returns replaces the result."""
-        return _register(self._optimizer_state_dict_post_hooks, hook, prepend)
+        return add_hook(self._optimizer_state_dict_post_hooks, hook, prepend)
 
     def register_load_state_dict_pre_hook(self, hook: Callable, prepend: bool = False) -> Any:
         """Call `hook(optimizer, state_dict)` before `load_state_dict()`; a dictionary it returns is loaded instead."""
-        return _register(self._optimizer_load_state_dict_pre_hooks, hook, prepend)
+        return add_hook(self._optimizer_load_state_dict_pre_hooks, hook, prepend)
 
     def register_load_state_dict_post_hook(self, hook: Callable, prepend: bool = False) -> Any:
         """Call `hook(optimizer)` after `load_state_dict()`."""
-        return _register(self._optimizer_load_state_dict_post_hooks, hook, prepend)
+        return add_hook(self._optimizer_load_state_dict_post_hooks, hook, prepend)

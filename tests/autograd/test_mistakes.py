@@ -127,3 +127,17 @@ def test_state_after_a_failed_backward_is_usable():
         (x * 2).backward()
     (x * 2).sum().backward()
     assert x.grad.tolist() == [2.0, 2.0]
+
+
+def test_missing_second_derivatives_say_so_when_they_are_needed():
+    weight = leaf(1.0, 2.0).reshape(1, 2)
+    bags = rl.nn.functional.embedding_bag(rl.tensor([[0, 0]]), weight, mode="sum")
+    (g,) = rl.autograd.grad((bags**3).sum(), weight, create_graph=True)
+    assert g.tolist() == [[24.0, 96.0]]
+    with pytest.raises(NotImplementedError, match="embedding_bag: the second derivative"):
+        rl.autograd.grad(g.sum(), weight)
+
+
+def test_saved_tensor_hooks_say_what_to_use():
+    with pytest.raises(NotImplementedError, match="checkpoint"):
+        rl.autograd.graph.saved_tensors_hooks(lambda t: t, lambda t: t)

@@ -19,7 +19,13 @@ def draw(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.RandomState(seed + sum(shape)).randn(*shape)
 
 
-def agree(ours: Callable[..., Any], theirs: Callable[..., Any], *arrays: np.ndarray, second: bool = False, tolerance: float = 1e-9) -> None:
+def agree(
+    ours: Callable[..., Any],
+    theirs: Callable[..., Any],
+    *arrays: np.ndarray,
+    second: bool = False,
+    tolerance: float = 1e-9,
+) -> None:
     """Assert that ours(*arrays) equals theirs(*arrays), with the gradients of a curved function of it."""
     a = [rushlight.tensor(v, requires_grad=True) for v in arrays]
     b = [torch.tensor(v, requires_grad=True) for v in arrays]

@@ -32,7 +32,9 @@ def test_bilinear():
 
 
 def test_linear_errors_name_the_sizes_and_the_dtypes():
-    with pytest.raises(RuntimeError, match=r"mat1 and mat2 shapes cannot be multiplied \(2x5 and 4x3\).*nn.Linear\(5, 3\)"):
+    with pytest.raises(
+        RuntimeError, match=r"mat1 and mat2 shapes cannot be multiplied \(2x5 and 4x3\).*nn.Linear\(5, 3\)"
+    ):
         F.linear(rushlight.ones(2, 5), rushlight.ones(3, 4))
     with pytest.raises(RuntimeError, match=r"same dtype, but got: Float != Double.*\.to\(torch.float64\)"):
         F.linear(rushlight.ones(2, 4), rushlight.ones(3, 4, dtype=rushlight.float64))
@@ -64,7 +66,14 @@ def test_conv_transpose2d_of_random_geometry(seed):
     arguments["padding"] = 0
     arguments["output_padding"] = tuple(min(s, 2) - 1 for s in arguments["stride"])
     weight = draw(4, 3, 2, 3)
-    agree(bind2(F.conv_transpose2d, **arguments), bind2(TF.conv_transpose2d, **arguments), draw(*x), weight, draw(3 * arguments["groups"]), second=True)
+    agree(
+        bind2(F.conv_transpose2d, **arguments),
+        bind2(TF.conv_transpose2d, **arguments),
+        draw(*x),
+        weight,
+        draw(3 * arguments["groups"]),
+        second=True,
+    )
 
 
 def bind2(function, **arguments):
@@ -84,7 +93,12 @@ def test_one_and_three_dimensions():
 def test_padding_by_name(kernel, padding):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PyTorch warns of a copy
-        agree(bind2(F.conv2d, padding=padding, dilation=(2, 1)), bind2(TF.conv2d, padding=padding, dilation=(2, 1)), draw(2, 3, 7, 8), draw(4, 3, *kernel))
+        agree(
+            bind2(F.conv2d, padding=padding, dilation=(2, 1)),
+            bind2(TF.conv2d, padding=padding, dilation=(2, 1)),
+            draw(2, 3, 7, 8),
+            draw(4, 3, *kernel),
+        )
 
 
 def test_without_a_batch_dimension():
@@ -109,7 +123,10 @@ def test_half_precision_is_computed_in_float32():
 
 
 def test_the_gradient_is_named_after_the_op():
-    assert F.conv2d(rushlight.ones(1, 1, 3, 3), rushlight.ones(1, 1, 2, 2, requires_grad=True)).grad_fn.name() == "ConvolutionBackward0"
+    assert (
+        F.conv2d(rushlight.ones(1, 1, 3, 3), rushlight.ones(1, 1, 2, 2, requires_grad=True)).grad_fn.name()
+        == "ConvolutionBackward0"
+    )
 
 
 @pytest.mark.parametrize(
@@ -142,6 +159,8 @@ def test_signatures_are_pytorchs():
         except (ValueError, AttributeError):
             continue
         ours = inspect.signature(getattr(F, name)).parameters.values()
-        if [p.name for p in theirs] != ["args", "kwargs"] and [(p.name, p.default, p.kind) for p in ours] != [(p.name, p.default, p.kind) for p in theirs]:
+        if [p.name for p in theirs] != ["args", "kwargs"] and [(p.name, p.default, p.kind) for p in ours] != [
+            (p.name, p.default, p.kind) for p in theirs
+        ]:
             different.append(name)
     assert different == []

@@ -44,7 +44,11 @@ def test_running_statistics_are_updated_in_place_and_without_gradient():
 
 
 def test_batch_norm_without_running_statistics():
-    agree(lambda x: F.batch_norm(x, None, None, training=True), lambda x: TF.batch_norm(x, None, None, training=True), draw(3, 4, 5))
+    agree(
+        lambda x: F.batch_norm(x, None, None, training=True),
+        lambda x: TF.batch_norm(x, None, None, training=True),
+        draw(3, 4, 5),
+    )
     with pytest.raises(RuntimeError, match="Expected running_mean"):
         F.batch_norm(rushlight.ones(2, 3), None, None)
 
@@ -73,7 +77,11 @@ def test_far_from_zero_nothing_is_lost():
 @pytest.mark.parametrize("op", ["batch_norm_op", "layer_norm_op", "group_norm_op"])
 def test_statistics_have_gradients_of_both_orders(op):
     """Through out, mean and variance at once, against the formula written out."""
-    form, dims, wide = {"batch_norm_op": (None, (0, 2), (1, 4, 1)), "layer_norm_op": ((4, 5), (1, 2), (1, 4, 5)), "group_norm_op": (4, (2,), (1, 4, 1))}[op]
+    form, dims, wide = {
+        "batch_norm_op": (None, (0, 2), (1, 4, 1)),
+        "layer_norm_op": ((4, 5), (1, 2), (1, 4, 5)),
+        "group_norm_op": (4, (2,), (1, 4, 1)),
+    }[op]
 
     def formula(x, w, b):
         mean, var = x.mean(dims, True), x.var(dims, correction=0, keepdim=True)
@@ -111,10 +119,30 @@ def test_instance_norm(shape, own):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_layer_group_and_rms_norm(shape):
     x, last = draw(*shape), shape[1:]
-    agree(lambda x, w, b: F.layer_norm(x, last, w, b), lambda x, w, b: TF.layer_norm(x, last, w, b), x, draw(*last), draw(*last, seed=1), second=True)
+    agree(
+        lambda x, w, b: F.layer_norm(x, last, w, b),
+        lambda x, w, b: TF.layer_norm(x, last, w, b),
+        x,
+        draw(*last),
+        draw(*last, seed=1),
+        second=True,
+    )
     agree(lambda x: F.layer_norm(x, last[-1:]), lambda x: TF.layer_norm(x, last[-1:]), x, second=True)
-    agree(lambda x, w, b: F.group_norm(x, 2, w, b), lambda x, w, b: TF.group_norm(x, 2, w, b), x, draw(4), draw(4, seed=1), second=True)
-    agree(lambda x, w: F.rms_norm(x, last, w, 1e-3), lambda x, w: TF.rms_norm(x, last, w, 1e-3), x, draw(*last), second=True)
+    agree(
+        lambda x, w, b: F.group_norm(x, 2, w, b),
+        lambda x, w, b: TF.group_norm(x, 2, w, b),
+        x,
+        draw(4),
+        draw(4, seed=1),
+        second=True,
+    )
+    agree(
+        lambda x, w: F.rms_norm(x, last, w, 1e-3),
+        lambda x, w: TF.rms_norm(x, last, w, 1e-3),
+        x,
+        draw(*last),
+        second=True,
+    )
     agree(lambda x: F.rms_norm(x, last), lambda x: TF.rms_norm(x, last), x)
 
 
@@ -131,7 +159,9 @@ def test_normalize():
 
 
 def test_bad_input():
-    with pytest.raises(ValueError, match=r"Expected more than 1 value per channel when training, got input size .*\[1, 4\].*drop_last"):
+    with pytest.raises(
+        ValueError, match=r"Expected more than 1 value per channel when training, got input size .*\[1, 4\].*drop_last"
+    ):
         F.batch_norm(rushlight.ones(1, 4), None, None, training=True)
     with pytest.raises(ValueError, match="more than 1 spatial element"):
         F.instance_norm(rushlight.ones(2, 4, 1))

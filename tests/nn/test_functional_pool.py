@@ -35,7 +35,9 @@ def test_max_pool2d_indices(arguments, values):
 
 def test_max_pool_of_integers_and_other_ranks():
     x = np.arange(24).reshape(1, 2, 3, 4)
-    np.testing.assert_array_equal(F.max_pool2d(rushlight.tensor(x), 2).numpy(), TF.max_pool2d(torch.tensor(x), 2).numpy())
+    np.testing.assert_array_equal(
+        F.max_pool2d(rushlight.tensor(x), 2).numpy(), TF.max_pool2d(torch.tensor(x), 2).numpy()
+    )
     agree(bind(F.max_pool1d, 3, 2), bind(TF.max_pool1d, 3, 2), draw(2, 3, 8))
     agree(bind(F.max_pool1d, 2), bind(TF.max_pool1d, 2), draw(3, 8))
     agree(bind(F.max_pool3d, 2), bind(TF.max_pool3d, 2), draw(2, 2, 4, 4, 5))
@@ -47,7 +49,11 @@ def test_max_unpool():
     out, index = F.max_pool2d(rushlight.tensor(x), 2, return_indices=True)
     where = torch.tensor(index.numpy())
     agree(lambda v: F.max_unpool2d(v, index, 2), lambda v: TF.max_unpool2d(v, where, 2), out.numpy(), second=True)
-    agree(lambda v: F.max_unpool2d(v, index, 2, output_size=(7, 8)), lambda v: TF.max_unpool2d(v, where, 2, output_size=(7, 8)), out.numpy())
+    agree(
+        lambda v: F.max_unpool2d(v, index, 2, output_size=(7, 8)),
+        lambda v: TF.max_unpool2d(v, where, 2, output_size=(7, 8)),
+        out.numpy(),
+    )
     line, at = F.max_pool1d(rushlight.tensor(draw(2, 8)), 2, return_indices=True)
     assert F.max_unpool1d(line, at, 2).shape == (2, 8)
     with pytest.raises(ValueError, match="output_size"):
@@ -57,7 +63,15 @@ def test_max_unpool():
 
 
 @pytest.mark.parametrize(
-    "arguments", [(2,), (3, 2, 1), (3, 2, 1, True, False), (3, 2, 1, True, True), ((3, 2), (2, 1), (1, 0), True, True, 5), (2, 3, 0, True, False)]
+    "arguments",
+    [
+        (2,),
+        (3, 2, 1),
+        (3, 2, 1, True, False),
+        (3, 2, 1, True, True),
+        ((3, 2), (2, 1), (1, 0), True, True, 5),
+        (2, 3, 0, True, False),
+    ],
 )
 def test_avg_pool2d(arguments):
     agree(bind(F.avg_pool2d, *arguments), bind(TF.avg_pool2d, *arguments), draw(2, 3, 6, 7), second=True)
@@ -65,7 +79,9 @@ def test_avg_pool2d(arguments):
 
 def test_avg_pool_of_other_ranks():
     agree(bind(F.avg_pool1d, 3, 2, 1), bind(TF.avg_pool1d, 3, 2, 1), draw(2, 3, 8))
-    agree(bind(F.avg_pool3d, 2, None, 1, False, False), bind(TF.avg_pool3d, 2, None, 1, False, False), draw(2, 2, 4, 4, 5))
+    agree(
+        bind(F.avg_pool3d, 2, None, 1, False, False), bind(TF.avg_pool3d, 2, None, 1, False, False), draw(2, 2, 4, 4, 5)
+    )
 
 
 @pytest.mark.parametrize("size", [1, 2, (2, 3), (4, 5), (9, 9), (None, 3)])

@@ -61,7 +61,12 @@ def test_interpolate(target):
 
 def test_interpolate_other_ranks():
     agree(bind(F.interpolate, 9, mode="linear"), bind(TF.interpolate, 9, mode="linear"), draw(2, 3, 6), second=True)
-    agree(bind(F.interpolate, (3, 5, 6), mode="trilinear"), bind(TF.interpolate, (3, 5, 6), mode="trilinear"), draw(1, 2, 2, 3, 8), second=True)
+    agree(
+        bind(F.interpolate, (3, 5, 6), mode="trilinear"),
+        bind(TF.interpolate, (3, 5, 6), mode="trilinear"),
+        draw(1, 2, 2, 3, 8),
+        second=True,
+    )
     agree(bind(F.interpolate, scale_factor=2), bind(TF.interpolate, scale_factor=2), draw(1, 2, 2, 3, 4))
 
 
@@ -69,7 +74,10 @@ def test_nearest_picks_the_same_pixels_in_float32():
     for size, out in itertools.product((3, 7, 10, 28), (5, 11, 23, 57)):
         x = np.arange(size, dtype=np.float32).reshape(1, 1, size)
         for mode in ("nearest", "nearest-exact"):
-            np.testing.assert_array_equal(F.interpolate(rushlight.tensor(x), out, mode=mode).numpy(), TF.interpolate(torch.tensor(x), out, mode=mode).numpy())
+            np.testing.assert_array_equal(
+                F.interpolate(rushlight.tensor(x), out, mode=mode).numpy(),
+                TF.interpolate(torch.tensor(x), out, mode=mode).numpy(),
+            )
 
 
 def test_interpolate_bytes_rounds():
@@ -125,7 +133,12 @@ def test_affine_grid(align):
 
 
 def test_fold_and_unfold():
-    agree(bind(F.unfold, (2, 3), (2, 1), 1, (1, 2)), bind(TF.unfold, (2, 3), (2, 1), 1, (1, 2)), draw(2, 3, 6, 5), second=True)
+    agree(
+        bind(F.unfold, (2, 3), (2, 1), 1, (1, 2)),
+        bind(TF.unfold, (2, 3), (2, 1), 1, (1, 2)),
+        draw(2, 3, 6, 5),
+        second=True,
+    )
     agree(bind(F.unfold, 2), bind(TF.unfold, 2), draw(3, 4, 4))
     agree(bind(F.fold, (5, 6), (2, 3), 1, 1, 2), bind(TF.fold, (5, 6), (2, 3), 1, 1, 2), draw(2, 12, 9), second=True)
     with pytest.raises(RuntimeError, match=r"3 \* 3 = 9, but got input.size\(2\)=8"):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 
 import numpy as np
 import pytest
 
-from rushlight import dtype as dtypes
 from rushlight.printing import set_printoptions, tensor_str
 
 torch = pytest.importorskip("torch")
+dtypes = importlib.import_module("rushlight.dtype")  # the attribute of the package is PyTorch's class
 
 NAMES = [
     "bool", "uint8", "int8", "int16", "int32", "int64", "float16", "bfloat16", "float32", "float64",

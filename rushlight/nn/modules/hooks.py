@@ -7,57 +7,13 @@ the inputs and outputs of the module pass through an identity whose backward han
 from __future__ import annotations
 
 import functools
-import itertools
 import warnings
-import weakref
 from collections import OrderedDict
 from typing import Any, Callable
 
 import rushlight
+from rushlight.autograd.hooks import RemovableHandle, add_hook
 from rushlight.nn.modules.guard import CALLERS
-
-_next_id = itertools.count()
-
-
-class RemovableHandle:
-    """Returned when a hook is registered: `handle.remove()` takes it out again; also a context manager."""
-
-    def __init__(self, hooks_dict: Any, *, extra_dict: Any = None) -> None:
-        self.id = next(_next_id)
-        extra = extra_dict if isinstance(extra_dict, list) else [extra_dict] if extra_dict is not None else []
-        self._tables = [weakref.ref(table) for table in (hooks_dict, *extra)]
-
-    def remove(self) -> None:
-        """Forget the hook; a second call does nothing."""
-        for reference in self._tables:
-            table = reference()
-            if table is not None:
-                table.pop(self.id, None)
-
-    def __getstate__(self) -> Any:
-        return self.id, [reference() for reference in self._tables]
-
-    def __setstate__(self, state: Any) -> None:
-        self.id, tables = state
-        self._tables = [weakref.ref(OrderedDict() if table is None else table) for table in tables]
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *exc_info: Any) -> None:
-        self.remove()
-
-
-def _register(table: Any, hook: Callable[..., Any], prepend: bool = False, marks: Any = ()) -> RemovableHandle:
-    """Put `hook` into `table`, and its id into each table of `marks`."""
-    handle = RemovableHandle(table, extra_dict=list(marks))
-    table[handle.id] = hook
-    for mark in marks:
-        mark[handle.id] = True
-    if prepend:
-        table.move_to_end(handle.id, last=False)
-    return handle
-
 
 # Hooks for all modules. GLOBAL_HOOKS holds the id of each of them: one look tells the fast path that there are none.
 GLOBAL_HOOKS: OrderedDict[int, bool] = OrderedDict()
@@ -71,7 +27,7 @@ _global_backward_pre_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
 
 def register_module_forward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
     """Run `hook(module, args)` before the forward of every module."""
-    return _register(_global_forward_pre_hooks, hook, marks=[GLOBAL_HOOKS])
+    return add_hook(_global_forward_pre_hooks, hook, marks=[GLOBAL_HOOKS])
 
 
 def register_module_forward_hook(
@@ -81,17 +37,17 @@ def register_module_forward_hook(
     marks = [GLOBAL_HOOKS]
     marks += [_global_forward_hooks_with_kwargs] if with_kwargs else []
     marks += [_global_forward_hooks_always_called] if always_call else []
-    return _register(_global_forward_hooks, hook, marks=marks)
+    return add_hook(_global_forward_hooks, hook, marks=marks)
 
 
 def register_module_full_backward_hook(hook: Callable[..., Any]) -> RemovableHandle:
     """Run `hook(module, grad_input, grad_output)` when the gradients of any module's inputs are known."""
-    return _register(_global_backward_hooks, hook, marks=[GLOBAL_HOOKS])
+    return add_hook(_global_backward_hooks, hook, marks=[GLOBAL_HOOKS])
 
 
 def register_module_full_backward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
     """Run `hook(module, grad_output)` before the backward of any module."""
-    return _register(_global_backward_pre_hooks, hook, marks=[GLOBAL_HOOKS])
+    return add_hook(_global_backward_pre_hooks, hook, marks=[GLOBAL_HOOKS])
 
 
 class HookMixin:
@@ -102,7 +58,7 @@ class HookMixin:
     ) -> RemovableHandle:
         """Run `hook(module, args)` before forward; what it returns (if not None) replaces the arguments."""
         marks = [self._forward_pre_hooks_with_kwargs] if with_kwargs else []
-        return _register(self._forward_pre_hooks, hook, prepend, marks)
+        return add_hook(self._forward_pre_hooks, hook, prepend, marks)
 
     def register_forward_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
@@ -117,15 +73,15 @@ class HookMixin:
         """
         marks = [self._forward_hooks_with_kwargs] if with_kwargs else []
         marks += [self._forward_hooks_always_called] if always_call else []
-        return _register(self._forward_hooks, hook, prepend, marks)
+        return add_hook(self._forward_hooks, hook, prepend, marks)
 
     def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """Run `hook(module, grad_input, grad_output)` in backward; a result replaces grad_input."""
-        return _register(self._backward_hooks, hook, prepend)
+        return add_hook(self._backward_hooks, hook, prepend)
 
     def register_full_backward_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """Run `hook(module, grad_output)` before the module's backward; a result replaces grad_output."""
-        return _register(self._backward_pre_hooks, hook, prepend)
+        return add_hook(self._backward_pre_hooks, hook, prepend)
 
     def register_backward_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Old name; behaves as `register_full_backward_hook`."""

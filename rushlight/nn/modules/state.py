@@ -8,7 +8,7 @@ from collections import OrderedDict, namedtuple
 from typing import Any, Callable, Mapping
 
 import rushlight
-from rushlight.nn.modules.hooks import RemovableHandle, _register
+from rushlight.autograd.hooks import RemovableHandle, add_hook
 from rushlight.nn.parameter import Parameter, is_lazy
 
 EXTRA_STATE = "_extra_state"
@@ -218,15 +218,15 @@ class StateMixin:
 
     def register_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Run `hook(module, prefix, keep_vars)` before `state_dict` collects this module."""
-        return _register(self._state_dict_pre_hooks, hook)
+        return add_hook(self._state_dict_pre_hooks, hook)
 
     def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Run `hook(module, state_dict, prefix, local_metadata)` afterwards; it changes the dict in place."""
         hook._from_public_api = True
-        return _register(self._state_dict_hooks, hook)
+        return add_hook(self._state_dict_hooks, hook)
 
     def _register_state_dict_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        return _register(self._state_dict_hooks, hook)
+        return add_hook(self._state_dict_hooks, hook)
 
     def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Run `hook(module, state_dict, prefix, metadata, strict, missing, unexpected, errors)` before loading."""
@@ -235,11 +235,11 @@ class StateMixin:
     def _register_load_state_dict_pre_hook(
         self, hook: Callable[..., Any], with_module: bool = False
     ) -> RemovableHandle:
-        return _register(self._load_state_dict_pre_hooks, _WithModule(hook) if with_module else hook)
+        return add_hook(self._load_state_dict_pre_hooks, _WithModule(hook) if with_module else hook)
 
     def register_load_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Run `hook(module, incompatible_keys)` after loading; it may edit the two lists in place."""
-        return _register(self._load_state_dict_post_hooks, hook)
+        return add_hook(self._load_state_dict_post_hooks, hook)
 
 
 def _explain_misfit(
