@@ -6,6 +6,10 @@ import importlib
 import math as _math
 from typing import Any
 
+from rushlight import startup as _startup
+
+_startup.watch()
+
 from rushlight import compile as _passes  # noqa: F401  loaded now: loading it later would hide the function below
 from rushlight import dtype as _dtypes
 from rushlight import settings as _settings

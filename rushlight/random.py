@@ -49,10 +49,14 @@ class Generator:
     def manual_seed(self, seed: int) -> Generator:
         """Start the stream again from `seed`, any integer in [-2**63, 2**64)."""
         if not isinstance(seed, (int, np.integer)):
-            raise RuntimeError(explain_error("manual_seed", got=f"a {type(seed).__name__}", expected="an int", fix="int(seed)"))
+            raise RuntimeError(
+                explain_error("manual_seed", got=f"a {type(seed).__name__}", expected="an int", fix="int(seed)")
+            )
         seed = int(seed)
         if not _LEAST <= seed < _LIMIT:
-            raise ValueError(explain_error("manual_seed", got=f"{seed}", expected="an integer of 64 bits", fix="seed % 2**64"))
+            raise ValueError(
+                explain_error("manual_seed", got=f"{seed}", expected="an integer of 64 bits", fix="seed % 2**64")
+            )
         self._settle()
         self.engine.seed(seed)
         return self
@@ -79,7 +83,12 @@ class Generator:
         if not isinstance(new_state, Handle) or new_state._meta.dtype is not uint8:
             kind = new_state._meta.dtype if isinstance(new_state, Handle) else type(new_state).__name__
             raise TypeError(
-                explain_error("set_state", got=f"{kind}", expected="RNG state must be a torch.ByteTensor", fix="pass what get_state() returned")
+                explain_error(
+                    "set_state",
+                    got=f"{kind}",
+                    expected="RNG state must be a torch.ByteTensor",
+                    fix="pass what get_state() returned",
+                )
             )
         self._settle()
         self.engine.set_state(realise(new_state).reshape(-1))
@@ -123,7 +132,12 @@ def enter_generator(generator: Generator | None) -> int:
         generator = default_generator
     elif not isinstance(generator, Generator):
         raise TypeError(
-            explain_error("generator", got=f"a {type(generator).__name__}", expected="a torch.Generator", fix="torch.Generator().manual_seed(seed)")
+            explain_error(
+                "generator",
+                got=f"a {type(generator).__name__}",
+                expected="a torch.Generator",
+                fix="torch.Generator().manual_seed(seed)",
+            )
         )
     return local.trace.enter_generator(generator)
 

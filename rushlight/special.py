@@ -8,7 +8,8 @@ from rushlight.functional import FUNCTIONS
 
 # name here: name among the functions of `rushlight`
 _NAMES = {
-    "digamma": "digamma", "psi": "digamma", "entr": "entr", "erf": "erf", "erfc": "erfc", "erfcx": "erfcx", "erfinv": "erfinv",
+    "digamma": "digamma", "psi": "digamma", "entr": "entr", "erf": "erf", "erfc": "erfc", "erfcx": "erfcx",
+    "erfinv": "erfinv",
     "exp2": "exp2", "expit": "sigmoid", "expm1": "expm1", "gammaln": "lgamma", "i0": "i0", "i0e": "i0e", "i1": "i1",
     "i1e": "i1e", "log1p": "log1p", "log_ndtr": "log_ndtr", "log_softmax": "log_softmax", "logit": "logit",
     "logsumexp": "logsumexp", "multigammaln": "mvlgamma", "ndtr": "ndtr", "polygamma": "polygamma", "round": "round",
@@ -22,9 +23,7 @@ __all__ = list(_NAMES)
 def __getattr__(name: str) -> Any:
     if name in _NAMES:
         return FUNCTIONS[_NAMES[name]]
-    raise AttributeError(
-        f"module 'rushlight.special' has no attribute {name!r}: it has {', '.join(sorted(_NAMES))}."
-    )
+    raise AttributeError(f"module 'rushlight.special' has no attribute {name!r}: it has {', '.join(sorted(_NAMES))}.")
 
 
 def __dir__() -> list[str]:

@@ -1,4 +1,4 @@
-"""Storages: the memory behind a tensor and all its views, as bytes (`UntypedStorage`) or as elements (`TypedStorage`)."""
+"""Storages: the memory behind a tensor and all its views, as bytes (untyped) or as elements (typed)."""
 
 from __future__ import annotations
 
@@ -131,7 +131,12 @@ class _Storage:
         """Refused unless it changes nothing."""
         if size != self.size():
             raise NotImplementedError(
-                explain_error("storage.resize_", got=f"{size} for a storage of {self.size()}", expected="the same size", fix="use tensor.resize_(...)")
+                explain_error(
+                    "storage.resize_",
+                    got=f"{size} for a storage of {self.size()}",
+                    expected="the same size",
+                    fix="use tensor.resize_(...)",
+                )
             )
         return self
 
@@ -177,7 +182,10 @@ class UntypedStorage(_Storage):
         return self
 
     def __repr__(self) -> str:
-        return "\n".join(f" {v}" for v in self.tolist()) + f"\n[torch.storage.UntypedStorage(device={self.device}) of size {len(self)}]"
+        return (
+            "\n".join(f" {v}" for v in self.tolist())
+            + f"\n[torch.storage.UntypedStorage(device={self.device}) of size {len(self)}]"
+        )
 
 
 class TypedStorage(_Storage):

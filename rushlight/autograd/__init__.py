@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from rushlight.autograd import graph
 from rushlight.autograd import modes as grad_mode
+
 from rushlight.autograd.modes import enable_grad, inference_mode, no_grad, set_grad_enabled  # isort: skip
 from rushlight.autograd.backward import backward, grad  # isort: skip  (needs the modes)
 from rushlight.autograd import function, functional
@@ -24,7 +25,9 @@ def __getattr__(name: str) -> object:
 
         return Tensor
     if name in ("profiler", "forward_ad"):
-        raise AttributeError(f"rushlight.autograd.{name} is not built. Fix: remove its use; rushlight.explain() shows what ran.")
+        raise AttributeError(
+            f"rushlight.autograd.{name} is not built. Fix: remove its use; rushlight.explain() shows what ran."
+        )
     raise AttributeError(f"module 'rushlight.autograd' has no attribute {name!r}")
 
 

@@ -188,7 +188,6 @@ def accumulate(leaf: Any, grad: Any) -> None:
 
 
 def _walk(roots: Any, grads: Any, retain: bool, create_graph: bool, deliver: Any, captures: Any) -> None:
-    trace = local.trace
     mode = local.grad_mode
     switch_grad_mode(create_graph)
     try:

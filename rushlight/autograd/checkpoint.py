@@ -71,7 +71,9 @@ def _leaves_behind(outputs: Sequence[Any], known: set[int]) -> list[Any]:
 class CheckpointFunctionBackward(FunctionCtx):
     """Runs the function again and differentiates that run."""
 
-    def __init__(self, run: Callable[[Any], Any], args: Any, outputs: list[Any], captured: list[Any], rng: Any, check: bool):
+    def __init__(
+        self, run: Callable[[Any], Any], args: Any, outputs: list[Any], captured: list[Any], rng: Any, check: bool
+    ):
         self.run, self.args, self.captured, self.rng, self.check = run, args, captured, rng, check
         self.shapes = [(tuple(t.shape), t.dtype) for t in outputs]
         self.connected = [t.dtype.category >= 2 for t in outputs]  # floating outputs have a gradient
@@ -95,7 +97,9 @@ class CheckpointFunctionBackward(FunctionCtx):
         targets = [t for t in _tensors(values) if t._meta.requires_grad] + self.captured
         if not pairs:
             return [None] * len(targets)
-        return grad_of([t for t, _ in pairs], [g for _, g in pairs], targets, True, again, allow_unused=True, hooks=False)
+        return grad_of(
+            [t for t, _ in pairs], [g for _, g in pairs], targets, True, again, allow_unused=True, hooks=False
+        )
 
     def _compare(self, outputs: list[Any]) -> None:
         found = [(tuple(t.shape), t.dtype) for t in outputs]
@@ -135,23 +139,31 @@ def checkpoint(
     """
     if use_reentrant is None:
         warnings.warn(
-            "checkpoint: the use_reentrant parameter should be passed explicitly. Fix: use_reentrant=False.", UserWarning, stacklevel=2
+            "checkpoint: the use_reentrant parameter should be passed explicitly. Fix: use_reentrant=False.",
+            UserWarning,
+            stacklevel=2,
         )
     preserve = kwargs.pop("preserve_rng_state", True)
     if use_reentrant is not False:
         if kwargs:
-            raise ValueError(f"checkpoint: Unexpected keyword arguments: {','.join(kwargs)}. Fix: use_reentrant=False passes them on.")
+            raise ValueError(
+                f"checkpoint: Unexpected keyword arguments: {','.join(kwargs)}. Fix: use_reentrant=False passes them on."
+            )
         if context_fn is not noop_context_fn or debug:
             raise ValueError("checkpoint: passing `context_fn` or `debug` is only supported when use_reentrant=False.")
     if determinism_check not in ("default", "none"):
-        raise ValueError(f"checkpoint: determinism_check should be one of 'default', 'none'; got {determinism_check!r}.")
+        raise ValueError(
+            f"checkpoint: determinism_check should be one of 'default', 'none'; got {determinism_check!r}."
+        )
     inside, later = context_fn()
     if not local.grad_mode:
         with inside:
             return function(*args, **kwargs)
     arguments = (args, kwargs)
     if use_reentrant is not False and not any(t._meta.requires_grad for t in _tensors(arguments)):
-        warnings.warn("checkpoint: None of the inputs have requires_grad=True. Gradients will be None.", UserWarning, stacklevel=2)
+        warnings.warn(
+            "checkpoint: None of the inputs have requires_grad=True. Gradients will be None.", UserWarning, stacklevel=2
+        )
         with no_grad():
             return function(*args, **kwargs)
     return _record(function, arguments, preserve, inside, later, determinism_check == "default")
@@ -181,11 +193,15 @@ def _record(function: Callable[..., Any], arguments: Any, preserve: bool, inside
     return _map(result, lambda t: next(rest))
 
 
-def checkpoint_sequential(functions: Any, segments: int, input: Any, use_reentrant: bool | None = None, **kwargs: Any) -> Any:
+def checkpoint_sequential(
+    functions: Any, segments: int, input: Any, use_reentrant: bool | None = None, **kwargs: Any
+) -> Any:
     """A sequence of modules run in `segments` checkpointed pieces; the last piece is kept as usual."""
     if use_reentrant is None:
         warnings.warn(
-            "checkpoint_sequential: the use_reentrant parameter should be passed explicitly. Fix: use_reentrant=False.", UserWarning, stacklevel=2
+            "checkpoint_sequential: the use_reentrant parameter should be passed explicitly. Fix: use_reentrant=False.",
+            UserWarning,
+            stacklevel=2,
         )
         use_reentrant = True
     preserve = kwargs.pop("preserve_rng_state", True)

@@ -17,7 +17,9 @@ def _as_tuple(name: str, what: str, value: Any) -> tuple[bool, tuple]:
     values = tuple(value) if several else (value,)
     for i, v in enumerate(values):
         if not isinstance(v, Handle):
-            raise TypeError(f"{name}: {what} must be Tensors or tuples of Tensors; got {type(v).__name__} at position {i}.")
+            raise TypeError(
+                f"{name}: {what} must be Tensors or tuples of Tensors; got {type(v).__name__} at position {i}."
+            )
     return several, values
 
 
@@ -40,16 +42,27 @@ def _grads(name: str, outputs: tuple, inputs: tuple, directions: tuple, create_g
     """Gradients, zeros where an input has no part; RuntimeError about it with strict."""
     pairs = [(y, v) for y, v in zip(outputs, directions, strict=True) if y._meta.requires_grad]
     if strict and len(pairs) < len(outputs):
-        raise RuntimeError(f"{name}: an output of the function is independent of the inputs. This is not allowed in strict mode.")
+        raise RuntimeError(
+            f"{name}: an output of the function is independent of the inputs. This is not allowed in strict mode."
+        )
     found: list[Any] = [None] * len(inputs)
     if pairs:
         found = list(
-            gradients([y for y, _ in pairs], inputs, [v for _, v in pairs], retain_graph=True, create_graph=create_graph, allow_unused=True)
+            gradients(
+                [y for y, _ in pairs],
+                inputs,
+                [v for _, v in pairs],
+                retain_graph=True,
+                create_graph=create_graph,
+                allow_unused=True,
+            )
         )
     for i, g in enumerate(found):
         if g is None:
             if strict:
-                raise RuntimeError(f"{name}: the outputs of the function are independent of input {i}. This is not allowed in strict mode.")
+                raise RuntimeError(
+                    f"{name}: the outputs of the function are independent of input {i}. This is not allowed in strict mode."
+                )
             found[i] = FUNCTIONS["zeros_like"](inputs[i])
     return found
 
@@ -58,7 +71,9 @@ def _direction(name: str, v: Any, like: tuple, several: bool) -> tuple:
     """The vector of a product: given, or 1 for a function with one number."""
     if v is None:
         if len(like) != 1 or like[0].numel() != 1:
-            raise RuntimeError(f"{name}: The vector v can only be None if the function has one number as its {'output' if name != 'jvp' else 'input'}.")
+            raise RuntimeError(
+                f"{name}: The vector v can only be None if the function has one number as its {'output' if name != 'jvp' else 'input'}."
+            )
         return (FUNCTIONS["ones_like"](like[0]),)
     _, values = _as_tuple(name, "v", v)
     if len(values) != len(like):
@@ -83,7 +98,9 @@ def vjp(func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, 
     several_inputs, values, several_outputs, outputs = _run("vjp", func, inputs, create_graph)
     directions = _direction("vjp", v, outputs, several_outputs)
     found = _grads("vjp", outputs, values, directions, create_graph, strict)
-    return _shape_back(_finish(outputs, create_graph), several_outputs), _shape_back(_finish(found, create_graph), several_inputs)
+    return _shape_back(_finish(outputs, create_graph), several_outputs), _shape_back(
+        _finish(found, create_graph), several_inputs
+    )
 
 
 @enable_grad()
@@ -94,12 +111,19 @@ def jvp(func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, 
     dummy = tuple(FUNCTIONS["zeros_like"](y).requires_grad_() for y in outputs)
     back = _grads("jvp", outputs, values, dummy, True, strict)
     found = _grads("jvp", tuple(back), dummy, directions, create_graph, False)
-    return _shape_back(_finish(outputs, create_graph), several_outputs), _shape_back(_finish(found, create_graph), several_outputs)
+    return _shape_back(_finish(outputs, create_graph), several_outputs), _shape_back(
+        _finish(found, create_graph), several_outputs
+    )
 
 
 @enable_grad()
 def jacobian(
-    func: Callable, inputs: Any, create_graph: bool = False, strict: bool = False, vectorize: bool = False, strategy: str = "reverse-mode"
+    func: Callable,
+    inputs: Any,
+    create_graph: bool = False,
+    strict: bool = False,
+    vectorize: bool = False,
+    strategy: str = "reverse-mode",
 ) -> Any:
     """d func(inputs)[o] / d inputs[i], of shape (*output shape, *input shape); tuples for several outputs or inputs.
 
@@ -111,17 +135,23 @@ def jacobian(
     if strategy not in ("reverse-mode", "forward-mode"):
         raise AssertionError(f"jacobian: expected strategy to be 'forward-mode' or 'reverse-mode'; got {strategy!r}.")
     if strategy == "forward-mode":
-        raise NotImplementedError("jacobian: strategy='forward-mode' is not supported. Fix: use 'reverse-mode', which gives the same values.")
+        raise NotImplementedError(
+            "jacobian: strategy='forward-mode' is not supported. Fix: use 'reverse-mode', which gives the same values."
+        )
     several_inputs, values, several_outputs, outputs = _run("jacobian", func, inputs, create_graph)
     rows = []
     for y in outputs:
         blocks: list[list[Any]] = [[] for _ in values]
         flat = y.reshape(-1)
         for j in range(y.numel()):
-            for i, g in enumerate(_grads("jacobian", (flat[j],), values, (FUNCTIONS["ones_like"](flat[j]),), create_graph, strict)):
+            for i, g in enumerate(
+                _grads("jacobian", (flat[j],), values, (FUNCTIONS["ones_like"](flat[j]),), create_graph, strict)
+            ):
                 blocks[i].append(g)
         row = [
-            (FUNCTIONS["stack"](block) if block else x.new_zeros((0, *x.shape))).reshape(tuple(y.shape) + tuple(x.shape))
+            (FUNCTIONS["stack"](block) if block else x.new_zeros((0, *x.shape))).reshape(
+                tuple(y.shape) + tuple(x.shape)
+            )
             for block, x in zip(blocks, values, strict=True)
         ]
         rows.append(_shape_back(_finish(row, create_graph), several_inputs))
@@ -133,7 +163,9 @@ def _one_number(name: str, func: Callable) -> Callable:
         y = func(*values)
         if not isinstance(y, Handle) or y.numel() != 1:
             shape = list(y.shape) if isinstance(y, Handle) else type(y).__name__
-            raise RuntimeError(f"{name}: The function should return a single element; got {shape}. Fix: sum it, or return one number.")
+            raise RuntimeError(
+                f"{name}: The function should return a single element; got {shape}. Fix: sum it, or return one number."
+            )
         return y.reshape(())
 
     return checked

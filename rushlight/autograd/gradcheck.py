@@ -26,11 +26,15 @@ def _differentiable_inputs(inputs: tuple) -> list[int]:
 
     found = [i for i, x in enumerate(inputs) if isinstance(x, Handle) and x._meta.requires_grad]
     if not found:
-        raise ValueError("gradcheck expects at least one input tensor to require gradient, but none of them have requires_grad=True.")
+        raise ValueError(
+            "gradcheck expects at least one input tensor to require gradient, but none of them have requires_grad=True."
+        )
     for i in found:
         kind = inputs[i]._meta.dtype
         if kind.category == COMPLEX:
-            raise NotImplementedError(f"gradcheck: input {i} is complex ({kind}); only real inputs are supported. Fix: check real and imaginary parts apart.")
+            raise NotImplementedError(
+                f"gradcheck: input {i} is complex ({kind}); only real inputs are supported. Fix: check real and imaginary parts apart."
+            )
         if kind is not float64:
             warnings.warn(
                 f"gradcheck: input #{i} requires gradient and is not a double precision floating point ({kind}); finite differences will "
@@ -57,7 +61,10 @@ def _numerical(func: Callable, inputs: tuple, which: int, eps: float) -> list[np
         moved = FUNCTIONS["tensor"](array, dtype=point.dtype)
         with no_grad():
             arguments = (*inputs[:which], moved, *inputs[which + 1 :])
-            return [np.array(y._compute_array(), dtype=complex if y.is_complex() else float).ravel() for y in _outputs(func, arguments)]
+            return [
+                np.array(y._compute_array(), dtype=complex if y.is_complex() else float).ravel()
+                for y in _outputs(func, arguments)
+            ]
 
     for position in np.ndindex(values.shape):
         high, low = values.copy(), values.copy()
@@ -80,7 +87,9 @@ def _analytical(outputs: list[Any], inputs: tuple, which: list[int]) -> list[lis
                 seed = np.zeros(y.numel())
                 seed[column] = 1.0
                 direction = FUNCTIONS["tensor"](seed.reshape(tuple(y.shape)), dtype=y.dtype)
-                for matrix, g in zip(matrices, gradients(y, targets, direction, retain_graph=True, allow_unused=True), strict=True):
+                for matrix, g in zip(
+                    matrices, gradients(y, targets, direction, retain_graph=True, allow_unused=True), strict=True
+                ):
                     if g is not None:
                         matrix[:, column] = g.detach()._compute_array().ravel()
         found.append(matrices)
@@ -104,7 +113,9 @@ def gradcheck(
     True
     """
     if check_forward_ad or check_batched_grad or check_batched_forward_grad:
-        raise NotImplementedError("gradcheck: forward-mode and batched gradients are not supported. Fix: leave their checks False.")
+        raise NotImplementedError(
+            "gradcheck: forward-mode and batched gradients are not supported. Fix: leave their checks False."
+        )
     try:
         return _check(func, _as_tuple(inputs), eps, atol, rtol, nondet_tol)
     except GradcheckError:
@@ -117,7 +128,9 @@ def _check(func: Callable, inputs: tuple, eps: float, atol: float, rtol: float, 
     which = _differentiable_inputs(inputs)
     outputs = _outputs(func, inputs)
     if any(y.is_complex() for y in outputs):
-        raise NotImplementedError("gradcheck: an output is complex; only real outputs are supported. Fix: return its real and imaginary parts.")
+        raise NotImplementedError(
+            "gradcheck: an output is complex; only real outputs are supported. Fix: return its real and imaginary parts."
+        )
     computed = _analytical(outputs, inputs, which)
     again = _analytical(outputs, inputs, which)
     for number, i in enumerate(which):
@@ -157,7 +170,8 @@ def gradgradcheck(
     if grad_outputs is None:
         rng = np.random.RandomState(0)
         directions = [
-            FUNCTIONS["tensor"](np.asarray(rng.uniform(0.5, 1.5, tuple(y.shape))), dtype=y.dtype).requires_grad_() for y in outputs
+            FUNCTIONS["tensor"](np.asarray(rng.uniform(0.5, 1.5, tuple(y.shape))), dtype=y.dtype).requires_grad_()
+            for y in outputs
         ]
     else:
         directions = list(_as_tuple(grad_outputs))
@@ -168,14 +182,29 @@ def gradgradcheck(
         from rushlight.autograd.modes import enable_grad
 
         with enable_grad():
-            inner = [x if not isinstance(x, Handle) or x._meta.requires_grad or i not in which else x.requires_grad_() for i, x in enumerate(values[:count])]
+            inner = [
+                x if not isinstance(x, Handle) or x._meta.requires_grad or i not in which else x.requires_grad_()
+                for i, x in enumerate(values[:count])
+            ]
             found = _outputs(func, tuple(inner))
             pairs = [(y, v) for y, v in zip(found, values[count:], strict=True) if y._meta.requires_grad]
-            grads = gradients([y for y, _ in pairs], [inner[i] for i in which], [v for _, v in pairs], create_graph=True, allow_unused=True)
+            grads = gradients(
+                [y for y, _ in pairs],
+                [inner[i] for i in which],
+                [v for _, v in pairs],
+                create_graph=True,
+                allow_unused=True,
+            )
         return tuple(g for g in grads if g is not None)
 
     return gradcheck(
-        gradient, (*arguments, *directions), eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception, nondet_tol=nondet_tol
+        gradient,
+        (*arguments, *directions),
+        eps=eps,
+        atol=atol,
+        rtol=rtol,
+        raise_exception=raise_exception,
+        nondet_tol=nondet_tol,
     )
 
 

@@ -10,6 +10,8 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from rushlight import startup
+
 __all__ = ["CommandError", "main"]
 
 
@@ -20,6 +22,7 @@ class CommandError(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
     try:
+        startup.loaded()
         from rushlight.cli.arguments import parse
 
         options = parse(arguments)
@@ -32,5 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is left is tidying up
+        # An interrupt that passed through exec or eval of a string (dataclasses, namedtuples) would still make Python
+        # end by the signal instead of with our code; starting another such evaluation makes it forget.
+        exec("")
         print("\ninterrupted" if sys.stderr.isatty() else "interrupted", file=sys.stderr)
         return 130

@@ -72,7 +72,9 @@ def prelu(input: Any, weight: Any) -> Any:
 def rrelu(input: Any, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, inplace: bool = False) -> Any:
     """input; below 0 times a slope drawn from U(lower, upper) in training, times (lower + upper) / 2 otherwise."""
     if lower > upper:
-        raise RuntimeError(f"rrelu: lower bound should be less than or equal to the upper bound; got {lower} and {upper}.")
+        raise RuntimeError(
+            f"rrelu: lower bound should be less than or equal to the upper bound; got {lower} and {upper}."
+        )
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
     drawn = FUNCTIONS["empty"](input.shape, dtype=input.dtype).uniform_(lower, upper)

@@ -53,7 +53,9 @@ def _scores(query: Any, key: Any, attn_mask: Any, is_causal: bool, scale: float)
     return scores.masked_fill(lost, 0.0), lost
 
 
-def attend(query: Any, key: Any, value: Any, attn_mask: Any, dropout_p: float, is_causal: bool, scale: float | None) -> tuple[Any, Any]:
+def attend(
+    query: Any, key: Any, value: Any, attn_mask: Any, dropout_p: float, is_causal: bool, scale: float | None
+) -> tuple[Any, Any]:
     """The attention's result and its weights."""
     factor = 1.0 / math.sqrt(max(query.shape[-1], 1)) if scale is None else scale
     scores, lost = _scores(query, key, attn_mask, is_causal, factor)
@@ -76,7 +78,9 @@ def scaled_dot_product_attention(
     """
     _check(query, key, value)
     if is_causal and attn_mask is not None:
-        raise RuntimeError("scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True. Fix: put the triangle into attn_mask.")
+        raise RuntimeError(
+            "scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True. Fix: put the triangle into attn_mask."
+        )
     if enable_gqa:
         heads = query.shape[-3]
         if heads % key.shape[-3] or heads % value.shape[-3]:
@@ -96,7 +100,9 @@ def _as_added(name: str, mask: Any, dtype: Any) -> Any:
     if mask.dtype is dtypes.bool_:
         return FUNCTIONS["zeros"](tuple(mask.shape), dtype=dtype).masked_fill(mask, -math.inf)
     if mask.dtype.category != dtypes.FLOATING:
-        raise AssertionError(f"multi_head_attention_forward: only bool and floating types of {name} are supported; got {mask.dtype}.")
+        raise AssertionError(
+            f"multi_head_attention_forward: only bool and floating types of {name} are supported; got {mask.dtype}."
+        )
     return mask.to(dtype)
 
 
@@ -106,7 +112,9 @@ def _projected(
     """query, key and value times their weights: one stacked matrix, or three."""
     used = weights if separate else weight.chunk(3)
     biases = (None,) * 3 if bias is None else bias.chunk(3)
-    return [x @ w.t() if b is None else x @ w.t() + b for x, w, b in zip((query, key, value), used, biases, strict=True)]
+    return [
+        x @ w.t() if b is None else x @ w.t() + b for x, w, b in zip((query, key, value), used, biases, strict=True)
+    ]
 
 
 def _extended(x: Any, row: Any) -> Any:
@@ -123,20 +131,30 @@ def multi_head_attention_forward(
 ) -> tuple[Any, Any]:  # fmt: skip
     """Attention in num_heads slices of the embedding: (L, N, E) or (L, E) in and out, and the weights (N, L, S) on request."""
     if static_k is not None or static_v is not None:
-        raise NotImplementedError("multi_head_attention_forward: static_k and static_v are not supported. Fix: pass key and value.")
+        raise NotImplementedError(
+            "multi_head_attention_forward: static_k and static_v are not supported. Fix: pass key and value."
+        )
     lone = query.ndim == 2
     if lone:
         query, key, value = query.unsqueeze(1), key.unsqueeze(1), value.unsqueeze(1)
         key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
     length, batch, width = query.shape
     if width != embed_dim_to_check:
-        raise AssertionError(f"multi_head_attention_forward: was expecting embedding dimension of {embed_dim_to_check}, but got {width}.")
+        raise AssertionError(
+            f"multi_head_attention_forward: was expecting embedding dimension of {embed_dim_to_check}, but got {width}."
+        )
     if width % num_heads:
         raise AssertionError(f"multi_head_attention_forward: embed_dim {width} not divisible by num_heads {num_heads}.")
     if is_causal and attn_mask is None:
         raise RuntimeError("multi_head_attention_forward: Need attn_mask if specifying the is_causal hint.")
     q, k, v = _projected(
-        query, key, value, in_proj_weight, in_proj_bias, use_separate_proj_weight, (q_proj_weight, k_proj_weight, v_proj_weight)
+        query,
+        key,
+        value,
+        in_proj_weight,
+        in_proj_bias,
+        use_separate_proj_weight,
+        (q_proj_weight, k_proj_weight, v_proj_weight),
     )
     more = 0
     if bias_k is not None:

@@ -17,7 +17,9 @@ def length(x: Any, p: float, dim: int, keepdim: bool = False) -> Any:
     if p == -math.inf:
         return size.amin(dim, keepdim)
     if p == 0:
-        return (size != 0).to(size.dtype).sum(dim, keepdim) + size.sum(dim, keepdim) * 0  # differentiable, with gradient 0
+        return (size != 0).to(size.dtype).sum(dim, keepdim) + size.sum(
+            dim, keepdim
+        ) * 0  # differentiable, with gradient 0
     if p == 1:
         return size.sum(dim, keepdim)
     total = (size * size if p == 2 else size**p).sum(dim, keepdim)
@@ -42,7 +44,9 @@ def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-08) -> Any
     """
     kind = dtypes.promote_types(x1.dtype, x2.dtype)
     if kind.category < dtypes.FLOATING:
-        raise RuntimeError(f"cosine_similarity: expected common dtype to be floating point, yet common dtype is {kind}. Fix: convert with .float().")
+        raise RuntimeError(
+            f"cosine_similarity: expected common dtype to be floating point, yet common dtype is {kind}. Fix: convert with .float()."
+        )
     dim = as_int(dim)
     first, second = FUNCTIONS["broadcast_tensors"](x1.to(kind), x2.to(kind))
     unit1 = first / length(first, 2, dim, True).clamp(min=eps)

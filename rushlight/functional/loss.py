@@ -21,7 +21,9 @@ def choose(reduction: Any, size_average: Any = None, reduce: Any = None) -> str:
         average, reduced = size_average is None or size_average, reduce is None or reduce
         reduction = "none" if not reduced else "mean" if average else "sum"
         warnings.warn(
-            f"size_average and reduce args will be deprecated. Fix: use reduction='{reduction}' instead.", UserWarning, stacklevel=4
+            f"size_average and reduce args will be deprecated. Fix: use reduction='{reduction}' instead.",
+            UserWarning,
+            stacklevel=3,
         )
     if reduction not in REDUCTIONS:
         raise ValueError(f"{reduction} is not a valid value for reduction; expected 'none', 'mean' or 'sum'.")
@@ -36,7 +38,9 @@ def reduced(loss: Any, reduction: str) -> Any:
 def warn_about_sizes(name: str, input: Any, target: Any) -> None:
     """M16 and M18: a target of another size is broadcast, which is rarely what was meant."""
     if input.shape != target.shape:
-        both = tuple(input.shape) != tuple(FUNCTIONS["broadcast_shapes"](input.shape, target.shape)) != tuple(target.shape)
+        both = (
+            tuple(input.shape) != tuple(FUNCTIONS["broadcast_shapes"](input.shape, target.shape)) != tuple(target.shape)
+        )
         result = list(FUNCTIONS["broadcast_shapes"](input.shape, target.shape))
         warn_user(
             f"{name}: Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will likely lead to "
@@ -47,7 +51,13 @@ def warn_about_sizes(name: str, input: Any, target: Any) -> None:
 
 def _check_weight(name: str, input: Any, weight: Any) -> None:
     if weight.shape != input.shape:
-        raise ValueError(explain_error(name, got=f"weight of shape {list(weight.shape)}", expected=f"the shape of the input, {list(input.shape)}"))
+        raise ValueError(
+            explain_error(
+                name,
+                got=f"weight of shape {list(weight.shape)}",
+                expected=f"the shape of the input, {list(input.shape)}",
+            )
+        )
 
 
 def _weighted(name: str, loss: Any, input: Any, weight: Any, reduction: str) -> Any:
@@ -59,7 +69,9 @@ def _weighted(name: str, loss: Any, input: Any, weight: Any, reduction: str) -> 
 # --- regression ---------------------------------------------------------------------------------------------------
 
 
-def mse_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean", weight: Any = None) -> Any:
+def mse_loss(
+    input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean", weight: Any = None
+) -> Any:
     """(input - target)^2.
 
     >>> import rushlight as torch
@@ -73,7 +85,9 @@ def mse_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = No
     return record(TABLE["mse_loss_op"], (input, target), (reduction,))
 
 
-def l1_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean", weight: Any = None) -> Any:
+def l1_loss(
+    input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean", weight: Any = None
+) -> Any:
     """|input - target|."""
     reduction = choose(reduction, size_average, reduce)
     warn_about_sizes("l1_loss", input, target)
@@ -119,14 +133,18 @@ def poisson_nll_loss(
     return reduced(loss, reduction)
 
 
-def gaussian_nll_loss(input: Any, target: Any, var: Any, full: bool = False, eps: float = 1e-06, reduction: str = "mean") -> Any:
+def gaussian_nll_loss(
+    input: Any, target: Any, var: Any, full: bool = False, eps: float = 1e-06, reduction: str = "mean"
+) -> Any:
     """(log(var) + (input - target)^2 / var) / 2, var at least eps; full=True adds log(2 pi) / 2."""
     if isinstance(var, (int, float)):
         if var < 0:
             raise ValueError(f"gaussian_nll_loss: var has negative entry/entries; got {var}.")
         var = FUNCTIONS["full_like"](input, float(var))
     elif bool((var < 0).any()):
-        raise ValueError("gaussian_nll_loss: var has negative entry/entries. Fix: let the model give log(var) and pass its exp().")
+        raise ValueError(
+            "gaussian_nll_loss: var has negative entry/entries. Fix: let the model give log(var) and pass its exp()."
+        )
     if var.shape != input.shape:
         if tuple(input.shape[:-1]) == tuple(var.shape):
             var = var.unsqueeze(-1)
@@ -159,7 +177,9 @@ def nll_loss(
     tensor(1.)
     """
     reduction = choose(reduction, size_average, reduce)
-    return record(TABLE["nll_loss2d_op" if input.ndim > 2 else "nll_loss_op"], (input, target, weight), (reduction, ignore_index))
+    return record(
+        TABLE["nll_loss2d_op" if input.ndim > 2 else "nll_loss_op"], (input, target, weight), (reduction, ignore_index)
+    )
 
 
 def cross_entropy(
@@ -184,7 +204,9 @@ def cross_entropy(
     loss = nll_loss(logs, target, weight, ignore_index=ignore_index, reduction=reduction)
     if label_smoothing == 0.0:
         return loss
-    return loss * (1 - label_smoothing) + _uniform_part(logs, target, weight, ignore_index, reduction, axis) * (label_smoothing / input.shape[axis])
+    return loss * (1 - label_smoothing) + _uniform_part(logs, target, weight, ignore_index, reduction, axis) * (
+        label_smoothing / input.shape[axis]
+    )
 
 
 def _per_class(weight: Any, ndim: int, axis: int) -> Any:
@@ -204,7 +226,9 @@ def _uniform_part(logs: Any, target: Any, weight: Any, ignore_index: int, reduct
     return loss.sum() / weight[at].masked_fill(ignored, 0).sum()
 
 
-def _cross_entropy_of_probabilities(input: Any, target: Any, weight: Any, reduction: str, label_smoothing: float, axis: int) -> Any:
+def _cross_entropy_of_probabilities(
+    input: Any, target: Any, weight: Any, reduction: str, label_smoothing: float, axis: int
+) -> Any:
     if target.dtype.category < dtypes.FLOATING:
         raise RuntimeError(
             f"cross_entropy: Expected floating point type for target with class probabilities, got {target.dtype}: a target of the input's "
@@ -240,7 +264,12 @@ def binary_cross_entropy_with_logits(
 
 
 def kl_div(
-    input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean", log_target: bool = False
+    input: Any,
+    target: Any,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    log_target: bool = False,
 ) -> Any:
     """target * (log(target) - input): input holds log-probabilities, target probabilities (or their logs)."""
     batch = reduction == "batchmean" and size_average is None and reduce is None

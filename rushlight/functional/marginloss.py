@@ -14,7 +14,13 @@ from rushlight.lazy.record import record
 
 
 def margin_ranking_loss(
-    input1: Any, input2: Any, target: Any, margin: float = 0, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
+    input1: Any,
+    input2: Any,
+    target: Any,
+    margin: float = 0,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
 ) -> Any:
     """max(0, -target * (input1 - input2) + margin): target 1 asks for a larger input1, -1 for a larger input2."""
     reduction = choose(reduction, size_average, reduce)
@@ -36,7 +42,9 @@ def hinge_embedding_loss(
     return reduced(far + where(target != -1, input, 0.0), reduction)
 
 
-def soft_margin_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Any:
+def soft_margin_loss(
+    input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
+) -> Any:
     """log(1 + exp(-target * input))."""
     return record(TABLE["soft_margin_loss_op"], (input, target), (choose(reduction, size_average, reduce),))
 
@@ -65,7 +73,11 @@ def multi_margin_loss(
     scores = input.unsqueeze(0) if input.ndim == 1 else input
     if target.numel() != scores.shape[0] or target.ndim > 1:
         raise RuntimeError(
-            explain_error("multi_margin_loss", got=f"a target of shape {list(target.shape)}", expected=f"target tensor should be 1-D with one class for each of the {scores.shape[0]} samples")
+            explain_error(
+                "multi_margin_loss",
+                got=f"a target of shape {list(target.shape)}",
+                expected=f"target tensor should be 1-D with one class for each of the {scores.shape[0]} samples",
+            )
         )
     at = target.reshape(-1, 1)
     each = (margin - scores.gather(1, at) + scores).clamp(min=0)
@@ -77,11 +89,15 @@ def multi_margin_loss(
     return reduced(loss.reshape(()) if input.ndim == 1 else loss, reduction)
 
 
-def multilabel_margin_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Any:
+def multilabel_margin_loss(
+    input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
+) -> Any:
     """Each class named in the target (up to the first -1) against each class that is not: max(0, 1 - x[y] + x[i]), over the classes."""
     reduction = choose(reduction, size_average, reduce)
     if target.shape != input.shape:
-        raise RuntimeError(f"multilabel_margin_loss: inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}.")
+        raise RuntimeError(
+            f"multilabel_margin_loss: inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}."
+        )
     scores = input.reshape(1, -1) if input.ndim < 2 else input
     labels = target.reshape(scores.shape)
     named = (labels >= 0).long().cumprod(1)  # up to the first -1
@@ -94,12 +110,20 @@ def multilabel_margin_loss(input: Any, target: Any, size_average: Any = None, re
 
 
 def cosine_embedding_loss(
-    input1: Any, input2: Any, target: Any, margin: float = 0, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
+    input1: Any,
+    input2: Any,
+    target: Any,
+    margin: float = 0,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
 ) -> Any:
     """1 - cos(input1, input2) where target is 1, max(0, cos - margin) where it is -1."""
     reduction = choose(reduction, size_average, reduce)
     if target.ndim > 1:
-        raise RuntimeError(f"cosine_embedding_loss: 0D or 1D target tensor expected, multi-target not supported; got shape {list(target.shape)}.")
+        raise RuntimeError(
+            f"cosine_embedding_loss: 0D or 1D target tensor expected, multi-target not supported; got shape {list(target.shape)}."
+        )
     if target.ndim + 1 != input1.ndim or target.ndim + 1 != input2.ndim:
         raise RuntimeError(
             f"cosine_embedding_loss: a {target.ndim}D target tensor expects {target.ndim + 1}D input tensors, but found inputs with sizes "
@@ -142,7 +166,9 @@ def triplet_margin_with_distance_loss(
     return _triplet(anchor, positive, negative, distance_function or pairwise_distance, margin, swap, reduction)
 
 
-def _triplet(anchor: Any, positive: Any, negative: Any, distance: Any, margin: float, swap: bool, reduction: str) -> Any:
+def _triplet(
+    anchor: Any, positive: Any, negative: Any, distance: Any, margin: float, swap: bool, reduction: str
+) -> Any:
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:  # the negative counts from whichever of the pair it is nearer to
         far = FUNCTIONS["minimum"](far, distance(positive, negative))

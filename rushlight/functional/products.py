@@ -59,7 +59,8 @@ def bmm(input: Any, mat2: Any, *, out: Any = None) -> Any:
     _is("bmm", "two batches of matrices", 3, input, mat2)
     if input.shape[0] != mat2.shape[0]:
         raise RuntimeError(
-            f"bmm: Expected size for first two dimensions of batch2 tensor to be: [{input.shape[0]}, {input.shape[2]}] but got: "
+            f"bmm: Expected size for first two dimensions of batch2 tensor to be: [{input.shape[0]}, "
+            f"{input.shape[2]}] but got: "
             f"[{mat2.shape[0]}, {mat2.shape[1]}]. Fix: both need as many matrices."
         )
     _fits("bmm", input, mat2)
@@ -83,10 +84,14 @@ def dot(input: Any, tensor: Any, *, out: Any = None) -> Any:
     _is("dot", "two 1D tensors", 1, input, tensor)
     if input.shape != tensor.shape:
         raise RuntimeError(
-            f"dot: inconsistent tensor size, expected tensor [{input.shape[0]}] and src [{tensor.shape[0]}] to have the same number of elements."
+            f"dot: inconsistent tensor size, expected tensor [{input.shape[0]}] and src [{tensor.shape[0]}] to "
+            f"have the same number of elements."
         )
     if input.dtype is not tensor.dtype:
-        raise RuntimeError(f"dot : expected both vectors to have same dtype, but found {input.dtype} and {tensor.dtype}. Fix: convert one of them.")
+        raise RuntimeError(
+            f"dot : expected both vectors to have same dtype, but found {input.dtype} and {tensor.dtype}. Fix: "
+            f"convert one of them."
+        )
     return _done(_matmul(input, tensor), out)
 
 
@@ -112,21 +117,39 @@ def inner(input: Any, other: Any, *, out: Any = None) -> Any:
     if not input.ndim or not other.ndim:
         return _done(input * other, out)
     if input.shape[-1] != other.shape[-1]:
-        raise RuntimeError(explain_error("inner() the last dimension must match on both input tensors", got=f"shapes {list(input.shape)} and {list(other.shape)}"))
+        raise RuntimeError(
+            explain_error(
+                "inner() the last dimension must match on both input tensors",
+                got=f"shapes {list(input.shape)} and {list(other.shape)}",
+            )
+        )
     return _done(tensordot(input, other, ([-1], [-1])), out)
 
 
 def _combined(name: str, input: Any, product: Any, beta: Any, alpha: Any) -> Any:
     """beta * input + alpha * product; with beta = 0 the input is not looked at."""
     if product.dtype.category < dtypes.FLOATING and (isinstance(beta, float) or isinstance(alpha, float)):
-        raise RuntimeError(f"{name}: For integral input tensors, arguments alpha and beta must not be floating point numbers.")
+        raise RuntimeError(
+            f"{name}: For integral input tensors, arguments alpha and beta must not be floating point numbers."
+        )
     if input.dtype is not product.dtype:
-        raise RuntimeError(explain_error(name, got=f"input of {input.dtype} and a product of {product.dtype}", expected="one dtype", fix=f"input.to({product.dtype})"))
+        raise RuntimeError(
+            explain_error(
+                name,
+                got=f"input of {input.dtype} and a product of {product.dtype}",
+                expected="one dtype",
+                fix=f"input.to({product.dtype})",
+            )
+        )
     shape = tuple(product.shape)
     try:
         input = input.expand(shape)
     except RuntimeError:
-        raise RuntimeError(explain_error(name, got=f"input of shape {list(input.shape)}", expected=f"a shape that expands to {list(shape)}")) from None
+        raise RuntimeError(
+            explain_error(
+                name, got=f"input of shape {list(input.shape)}", expected=f"a shape that expands to {list(shape)}"
+            )
+        ) from None
     if alpha != 1:
         product = product * alpha
     if beta == 0:
@@ -141,7 +164,9 @@ def _with_product(name: str, product: Any, doc: str) -> None:
     def in_place(input: Any, a: Any, b: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
         found = _combined(name, input, product(a, b), beta, alpha)
         if found.shape != input.shape:
-            raise RuntimeError(explain_error(name + "_", got=f"a result of shape {list(found.shape)}", expected=f"{list(input.shape)}"))
+            raise RuntimeError(
+                explain_error(name + "_", got=f"a result of shape {list(found.shape)}", expected=f"{list(input.shape)}")
+            )
         return input.copy_(found)
 
     function.__name__, in_place.__name__ = name, name + "_"
@@ -165,7 +190,9 @@ def _renamed(function: Any, name: str) -> Any:
             raise TypeError(explain_error(name, got="numbers among the positions", expected="beta and alpha by name"))
         given = list(factors) + [named.pop(n) for n in (first, second)[len(factors) :] if n in named]
         if len(given) != 2:
-            raise TypeError(f"{name}() missing required arguments: expected (input, {first}, {second}, *, beta=1, alpha=1)")
+            raise TypeError(
+                f"{name}() missing required arguments: expected (input, {first}, {second}, *, beta=1, alpha=1)"
+            )
         return function(input, *given, **named)
 
     call.__name__, call.__doc__ = function.__name__, function.__doc__
@@ -176,7 +203,9 @@ _with_product("addmm", mm, "beta * input + alpha * (mat1 @ mat2).")
 _with_product("addmv", mv, "beta * input + alpha * (mat @ vec).")
 _with_product("addr", outer, "beta * input + alpha * outer(vec1, vec2).")
 _with_product("baddbmm", bmm, "beta * input + alpha * (batch1 @ batch2).")
-_with_product("addbmm", lambda a, b: bmm(a, b).sum(0), "beta * input + alpha * the sum of the products batch1[i] @ batch2[i].")
+_with_product(
+    "addbmm", lambda a, b: bmm(a, b).sum(0), "beta * input + alpha * the sum of the products batch1[i] @ batch2[i]."
+)
 
 
 def multi_dot(tensors: Sequence[Any], *, out: Any = None) -> Any:
@@ -221,20 +250,24 @@ def chain_matmul(*matrices: Any, out: Any = None) -> Any:
 
 @public()
 def tensordot(a: Any, b: Any, dims: Any = 2, out: Any = None) -> Any:
-    """Sums of products over pairs of dimensions: the last `dims` of a with the first of b, or two lists of dimensions."""
+    """Sums of products over pairs of dimensions: the last `dims` of a with the first of b, or two lists."""
     if isinstance(dims, int):
         if dims < 0:
             raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")
         left, right = list(range(a.ndim - dims, a.ndim)), list(range(dims))
     else:
         pair = dims.tolist() if hasattr(dims, "tolist") else dims
-        left, right = [[d % t.ndim for d in (as_ints(p) if not isinstance(p, int) else (p,))] for p, t in zip(pair, (a, b), strict=True)]
+        left, right = [
+            [d % t.ndim for d in (as_ints(p) if not isinstance(p, int) else (p,))]
+            for p, t in zip(pair, (a, b), strict=True)
+        ]
     if len(left) != len(right):
         raise RuntimeError(f"both dimension lists should have same length: got {left} and {right}")
     for i, j in zip(left, right, strict=True):
         if a.shape[i] != b.shape[j]:
             raise RuntimeError(
-                f"tensordot: contracted dimensions need to match, but first has size {a.shape[i]} in dim {i} and second has size {b.shape[j]} in dim {j}"
+                f"tensordot: contracted dimensions need to match, but first has size {a.shape[i]} in dim {i} and "
+                f"second has size {b.shape[j]} in dim {j}"
             )
     free_a, free_b = [d for d in range(a.ndim) if d not in left], [d for d in range(b.ndim) if d not in right]
     count = math.prod(a.shape[d] for d in left)
@@ -271,7 +304,8 @@ def _labels(term: str, shape: Sequence[int], position: int) -> list[Any]:
     extra = len(shape) - len(before) - len(after)
     if extra < 0 or (extra and not dots):
         _fail(
-            f"the number of subscripts in the equation ({len(before) + len(after)}) does not match the number of dimensions "
+            f"the number of subscripts in the equation ({len(before) + len(after)}) does not match the number of "
+            f"dimensions "
             f"({len(shape)}) for operand {position}" + ("" if dots else " and no ellipsis was given")
         )
     return list(before) + list(range(-extra, 0)) + list(after)
@@ -284,7 +318,10 @@ def _diagonals(x: Any, labels: list[Any]) -> tuple[Any, list[Any]]:
             i = labels.index(label)
             j = labels.index(label, i + 1)
             if x.shape[i] != x.shape[j]:
-                _fail(f"subscript {label} is repeated for an operand but the sizes don't match, {x.shape[j]} != {x.shape[i]}")
+                _fail(
+                    f"subscript {label} is repeated for an operand but the sizes don't match, {x.shape[j]} != "
+                    f"{x.shape[i]}"
+                )
             x = x.diagonal(0, i, j)
             labels = [v for k, v in enumerate(labels) if k not in (i, j)] + [label]
     return x, labels
@@ -318,7 +355,9 @@ def _contract(a: Any, la: list[Any], b: Any, lb: list[Any], keep: set[Any]) -> t
     result = batch + left + right
     if not inside:
         a = _arranged(a, la, batch + left).reshape([shape_a[v] for v in batch + left] + [1] * len(right))
-        b = _arranged(b, lb, batch + right).reshape([shape_b[v] for v in batch] + [1] * len(left) + [shape_b[v] for v in right])
+        b = _arranged(b, lb, batch + right).reshape(
+            [shape_b[v] for v in batch] + [1] * len(left) + [shape_b[v] for v in right]
+        )
         return a * b, result
     lots = [shape_a[v] for v in batch]
     rows, count = math.prod(shape_a[v] for v in left), math.prod(shape_a[v] for v in inside)
@@ -352,7 +391,10 @@ def einsum(*args: Any) -> Any:
             [3.]])
     """
     if not args:
-        raise ValueError("einsum(): must specify the equation string and at least one operand, or at least one operand and its subscripts list")
+        raise ValueError(
+            "einsum(): must specify the equation string and at least one operand, or at least one operand and its "
+            "subscripts list"
+        )
     equation, operands = (args[0], list(args[1:])) if isinstance(args[0], str) else _from_sublists(args)
     if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
         operands = list(operands[0])
@@ -361,7 +403,10 @@ def einsum(*args: Any) -> Any:
     inputs, arrow, output = equation.replace(" ", "").partition("->")
     terms = inputs.split(",")
     if len(terms) != len(operands):
-        _fail(f"{'more' if len(terms) < len(operands) else 'fewer'} operands were provided than specified in the equation: got {len(operands)} for {equation!r}")
+        _fail(
+            f"{'more' if len(terms) < len(operands) else 'fewer'} operands were provided than specified in the "
+            f"equation: got {len(operands)} for {equation!r}"
+        )
     items = [_diagonals(x, _labels(term, x.shape, i)) for i, (x, term) in enumerate(zip(operands, terms, strict=True))]
     sizes: dict[Any, int] = {}
     for i, (x, labels) in enumerate(items):
@@ -369,8 +414,10 @@ def einsum(*args: Any) -> Any:
             known = sizes.setdefault(label, n)
             if n != known and 1 not in (n, known):
                 _fail(
-                    f"operands do not broadcast with remapped shapes: subscript {label!r} has size {n} for operand {i} which does not "
-                    f"broadcast with previously seen size {known}; equation {equation!r}, shapes {[list(o.shape) for o in operands]}."
+                    f"operands do not broadcast with remapped shapes: subscript {label!r} has size {n} for operand "
+                    f"{i} which does not "
+                    f"broadcast with previously seen size {known}; equation {equation!r}, shapes "
+                    f"{[list(o.shape) for o in operands]}."
                 )
             sizes[label] = n if known == 1 else known
     wanted = _output(output, arrow, terms, sizes)

@@ -35,7 +35,10 @@ def _fresh(
     requires_grad, place = options.pop("requires_grad", False), devices.resolve(options.pop("device", None))
     unknown = set(options) - {"layout", "pin_memory", "names"}
     if unknown:
-        raise TypeError(f"{op.removesuffix('_op')}: got an unexpected keyword argument {sorted(unknown)[0]!r}; known are generator, out, dtype, device, requires_grad.")
+        raise TypeError(
+            f"{op.removesuffix('_op')}: got an unexpected keyword argument {sorted(unknown)[0]!r}; known are "
+            f"generator, out, dtype, device, requires_grad."
+        )
     if out is not None:
         kind = out.dtype
     if requires_grad:
@@ -75,17 +78,23 @@ def _last(name: str, low: Any, high: Any, kind: Any) -> tuple[int, int]:
     try:
         low, high = as_int(low), as_int(high)
     except TypeError:
-        raise TypeError(explain_error(name, got=f"low={low!r}, high={high!r}", expected="integers", fix="int(...)")) from None
+        raise TypeError(
+            explain_error(name, got=f"low={low!r}, high={high!r}", expected="integers", fix="int(...)")
+        ) from None
     if low >= high:
         raise RuntimeError(
-            f"{name}: random_ expects 'from' to be less than 'to', but got from={low} >= to={high}. Fix: high itself is never drawn; raise it."
+            f"{name}: random_ expects 'from' to be less than 'to', but got from={low} >= to={high}. Fix: high "
+            f"itself is never drawn; raise it."
         )
     if kind.category < dtypes.FLOATING:
         top = largest(kind)
         least = -top - 1 if kind.is_signed else 0
         for word, bound in (("from", low), ("to - 1", high - 1)):
             if not least <= bound <= top:
-                raise RuntimeError(f"{name}: {word} is out of bounds for {kind}: got {bound}; expected {least} to {top}. Fix: use another dtype.")
+                raise RuntimeError(
+                    f"{name}: {word} is out of bounds for {kind}: got {bound}; expected {least} to {top}. Fix: use "
+                    f"another dtype."
+                )
     return low, high - 1
 
 
@@ -106,14 +115,29 @@ def randint(*bounds: Any, **options: Any) -> Any:
         high = given.pop(0)
     if given or high is None or not isinstance(size, (tuple, list)):
         raise TypeError(
-            explain_error("randint", got=f"arguments {bounds}", expected="randint(high, size) or randint(low, high, size)", fix="write size as a tuple, such as (3,)")
+            explain_error(
+                "randint",
+                got=f"arguments {bounds}",
+                expected="randint(high, size) or randint(low, high, size)",
+                fix="write size as a tuple, such as (3,)",
+            )
         )
     kind = options.get("dtype") or (options["out"].dtype if options.get("out") is not None else dtypes.int64)
     return _fresh("randint_op", _last("randint", low or 0, high, kind), size_of((size,)), options, dtype=dtypes.int64)
 
 
 @public()
-def randperm(n: int, *, generator: Any = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Any:
+def randperm(
+    n: int,
+    *,
+    generator: Any = None,
+    out: Any = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Any:
     """The integers 0 … n-1 in random order."""
     kind = dtype or (out.dtype if out is not None else dtypes.int64)
     result = _draw("randperm_op", (), (as_int(n), kind, devices.resolve(device)), generator)
@@ -125,7 +149,9 @@ def randperm(n: int, *, generator: Any = None, out: Any = None, dtype: Any = Non
 def _like(op: str, numbers: tuple, input: Any, options: dict[str, Any]) -> Any:
     """A fresh tensor with the shape, dtype, device and order of memory of `input`."""
     if not isinstance(input, Handle):
-        raise TypeError(explain_error(op.removesuffix("_op") + "_like", got=f"a {type(input).__name__}", expected="a tensor"))
+        raise TypeError(
+            explain_error(op.removesuffix("_op") + "_like", got=f"a {type(input).__name__}", expected="a tensor")
+        )
     m = input._meta
     layout = None
     if "contiguous" not in str(options.pop("memory_format", None)):
@@ -167,14 +193,20 @@ def normal(mean: Any, std: Any = 1.0, size: Any = None, **options: Any) -> Any:
         result = _draw("normal_each_op", (mean, std), (least._meta.dtype,), generator)
         return result if out is None else write_out(out, result)
     if size is None:
-        raise TypeError(explain_error("normal", got="two numbers", expected="a size beside them", fix="normal(mean, std, size=(2, 3))"))
+        raise TypeError(
+            explain_error(
+                "normal", got="two numbers", expected="a size beside them", fix="normal(mean, std, size=(2, 3))"
+            )
+        )
     _check("normal", "std", std, std >= 0, ">= 0")
     return _fresh("normal_op", (float(mean), float(std)), size_of((size,)), options)
 
 
 def _check(op: str, name: str, value: Any, good: bool, expected: str) -> None:
     if not good:
-        raise RuntimeError(explain_error(op, got=f"{name}={value}", expected=f"{name} {expected}", fix=f"pass another {name}"))
+        raise RuntimeError(
+            explain_error(op, got=f"{name}={value}", expected=f"{name} {expected}", fix=f"pass another {name}")
+        )
 
 
 # --- in place -----------------------------------------------------------------------------------------------------
@@ -203,7 +235,10 @@ def uniform_(input: Any, *bounds: Any, generator: Any = None, **named: Any) -> A
     """Overwrite with uniform samples from [from, to), by default [0, 1)."""
     low, high = _bounds(bounds, named, 0.0, 1.0)
     if not low <= high:
-        raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={low} > to={high}. Fix: swap the two bounds.")
+        raise RuntimeError(
+            f"uniform_ expects to return a [from, to) range, but found from={low} > to={high}. Fix: swap the two "
+            f"bounds."
+        )
     return _fill("uniform", input, (float(low), float(high)), generator)
 
 
@@ -285,7 +320,9 @@ def _probability(p: Any) -> float:
 
 
 @public(method=True)
-def multinomial(input: Any, num_samples: int, replacement: bool = False, *, generator: Any = None, out: Any = None) -> Any:
+def multinomial(
+    input: Any, num_samples: int, replacement: bool = False, *, generator: Any = None, out: Any = None
+) -> Any:
     """Indices drawn by the weights in `input`, from each row.
 
     >>> import rushlight as torch

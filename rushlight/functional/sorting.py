@@ -47,7 +47,9 @@ def msort(input: Any, *, out: Any = None) -> Any:
 
 
 @public(method=True)
-def topk(input: Any, k: int, dim: int | None = None, largest: bool = True, sorted: bool = True, *, out: Any = None) -> Any:
+def topk(
+    input: Any, k: int, dim: int | None = None, largest: bool = True, sorted: bool = True, *, out: Any = None
+) -> Any:
     """(the k largest along dim in falling order, where they are); the smallest with largest=False."""
     static = (as_int(k), -1 if dim is None else as_int(dim), bool(largest))
     return _named("topk", record(TABLE["topk_op"], (input,), static), out)
@@ -73,7 +75,9 @@ def _median(name: str) -> None:
         return _named(name, record(TABLE[f"{name}_dim"], (input,), (as_int(dim), bool(keepdim), 0)), out)
 
     median.__name__ = name
-    median.__doc__ = "The median, the lower of two; with dim: (values, indices)." + (" NaN is left out." if "nan" in name else "")
+    median.__doc__ = "The median, the lower of two; with dim: (values, indices)." + (
+        " NaN is left out." if "nan" in name else ""
+    )
     public(name, method=True)(median)
 
 
@@ -85,19 +89,22 @@ _median("nanmedian")
 _INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
 
 
-def _ranks(op: str, input: Any, q: Any) -> Any:
+def _ranks(op: str, input: Any, given: Any) -> Any:
     """q as a tensor, checked."""
     if input.dtype not in (dtypes.float32, dtypes.float64):
-        raise RuntimeError(f"{op}() input tensor must be either float or double dtype; got {input.dtype}. Fix: use .float().")
-    if not isinstance(q, Handle):
-        if not 0 <= q <= 1:
-            raise RuntimeError(f"{op}() q must be in the range [0, 1] but got {q}")
-        return FUNCTIONS["full"]((), float(q), dtype=input.dtype)
-    if q.dtype is not input.dtype:  # type: ignore[attr-defined]
-        raise RuntimeError(f"{op}() q tensor must be same dtype as the input tensor; got {q.dtype} and {input.dtype}.")  # type: ignore[attr-defined]
-    if q.ndim > 1:  # type: ignore[attr-defined]
-        raise RuntimeError(explain_error(op, got=f"q of shape {list(q.shape)}", expected="a number or a vector"))  # type: ignore[attr-defined]
-    array = q._compute_array()  # type: ignore[attr-defined]
+        raise RuntimeError(
+            f"{op}() input tensor must be either float or double dtype; got {input.dtype}. Fix: use .float()."
+        )
+    if not isinstance(given, Handle):
+        if not 0 <= given <= 1:
+            raise RuntimeError(f"{op}() q must be in the range [0, 1] but got {given}")
+        return FUNCTIONS["full"]((), float(given), dtype=input.dtype)
+    q: Any = given
+    if q.dtype is not input.dtype:
+        raise RuntimeError(f"{op}() q tensor must be same dtype as the input tensor; got {q.dtype} and {input.dtype}.")
+    if q.ndim > 1:
+        raise RuntimeError(explain_error(op, got=f"q of shape {list(q.shape)}", expected="a number or a vector"))
+    array = q._compute_array()
     if not ((array >= 0) & (array <= 1)).all():
         raise RuntimeError(f"{op}() q values must be in the range [0, 1]; got {array.tolist()}")
     return q
@@ -148,7 +155,9 @@ def _at_rank(ordered: Any, rank: Any, interpolation: str) -> Any:
 
 
 @public(method=True)
-def quantile(input: Any, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear", out: Any = None) -> Any:
+def quantile(
+    input: Any, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear", out: Any = None
+) -> Any:
     """The q-quantiles, interpolated between neighbours; NaN if there is a NaN.
 
     >>> import rushlight as torch
@@ -160,7 +169,9 @@ def quantile(input: Any, q: Any, dim: int | None = None, keepdim: bool = False, 
 
 
 @public(method=True)
-def nanquantile(input: Any, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear", out: Any = None) -> Any:
+def nanquantile(
+    input: Any, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear", out: Any = None
+) -> Any:
     """The q-quantiles of what is not NaN."""
     result = _quantile("nanquantile", input, q, dim, keepdim, interpolation)
     return result if out is None else write_out(out, result)
@@ -185,7 +196,9 @@ def _answers(values: Any, inverse: Any, counts: Any, return_inverse: bool, retur
 
 
 @public(method=True)
-def unique(input: Any, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None) -> Any:
+def unique(
+    input: Any, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
+) -> Any:
     """The values that occur, in order; on request where each element went, and how often each occurs."""
     array = input._compute_array()
     if dim is None:
@@ -197,7 +210,9 @@ def unique(input: Any, sorted: bool = True, return_inverse: bool = False, return
 
 
 @public(method=True)
-def unique_consecutive(input: Any, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None) -> Any:
+def unique_consecutive(
+    input: Any, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
+) -> Any:
     """The elements (or slices along dim) that differ from the one before."""
     array = input._compute_array()
     rows = array.reshape(-1) if dim is None else np.moveaxis(array, dim, 0)
@@ -216,15 +231,27 @@ def unique_consecutive(input: Any, return_inverse: bool = False, return_counts: 
 def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
     """How often each integer occurs; with weights, the sum of their weights."""
     if input.dtype.category != dtypes.INTEGER:
-        raise NotImplementedError(explain_error("bincount", got=f"a tensor of {input.dtype}", expected="integers", fix="input.long()"))
+        raise NotImplementedError(
+            explain_error("bincount", got=f"a tensor of {input.dtype}", expected="integers", fix="input.long()")
+        )
     array = input._compute_array()
     if array.ndim != 1 or (array.size and array.min() < 0) or minlength < 0:
-        got = f"shape {list(array.shape)}" if array.ndim != 1 else f"minimum {array.min()}" if array.size else f"minlength={minlength}"
-        raise RuntimeError(f"bincount only supports 1-d non-negative integral inputs: got {got}. Fix: flatten and shift the input.")
+        got = (
+            f"shape {list(array.shape)}"
+            if array.ndim != 1
+            else f"minimum {array.min()}"
+            if array.size
+            else f"minlength={minlength}"
+        )
+        raise RuntimeError(
+            f"bincount only supports 1-d non-negative integral inputs: got {got}. Fix: flatten and shift the input."
+        )
     if weights is None:
         return wrap(np.bincount(array, minlength=minlength).astype(np.int64))
     if tuple(weights.shape) != array.shape:
-        raise RuntimeError(explain_error("bincount", got=f"weights of shape {list(weights.shape)}", expected=f"{list(array.shape)}"))
+        raise RuntimeError(
+            explain_error("bincount", got=f"weights of shape {list(weights.shape)}", expected=f"{list(array.shape)}")
+        )
     found = np.bincount(array, weights._compute_array(), minlength)
     return wrap(found.astype(np.float32 if weights.dtype is dtypes.float32 else np.float64))
 
@@ -233,12 +260,23 @@ def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
 
 
 @public()
-def searchsorted(sorted_sequence: Any, input: Any, *, out_int32: bool = False, right: bool = False, side: str | None = None, out: Any = None, sorter: Any = None) -> Any:
+def searchsorted(
+    sorted_sequence: Any,
+    input: Any,
+    *,
+    out_int32: bool = False,
+    right: bool = False,
+    side: str | None = None,
+    out: Any = None,
+    sorter: Any = None,
+) -> Any:
     """Where each value would be inserted to keep the order: before equal ones, or after them with right=True."""
     if side not in (None, "left", "right"):
         raise RuntimeError(f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}")
     if side == "left" and right:
-        raise RuntimeError("torch.searchsorted(): side and right can't be set to opposites, got side of left while right was True")
+        raise RuntimeError(
+            "torch.searchsorted(): side and right can't be set to opposites, got side of left while right was True"
+        )
     if sorter is not None:
         sorted_sequence = sorted_sequence.gather(-1, sorter)
     if not isinstance(input, Handle):
@@ -256,7 +294,9 @@ def bucketize(input: Any, boundaries: Any, *, out_int32: bool = False, right: bo
     tensor([0, 3])
     """
     if boundaries.ndim != 1:
-        raise RuntimeError(explain_error("bucketize", got=f"boundaries of shape {list(boundaries.shape)}", expected="a vector"))
+        raise RuntimeError(
+            explain_error("bucketize", got=f"boundaries of shape {list(boundaries.shape)}", expected="a vector")
+        )
     return searchsorted(boundaries, input, out_int32=out_int32, right=right, out=out)
 
 
@@ -276,7 +316,9 @@ def histc(input: Any, bins: int = 100, min: float = 0, max: float = 0, *, out: A
 
 
 @public(method=True)
-def histogram(input: Any, bins: Any, *, range: Any = None, weight: Any = None, density: bool = False, out: Any = None) -> Any:
+def histogram(
+    input: Any, bins: Any, *, range: Any = None, weight: Any = None, density: bool = False, out: Any = None
+) -> Any:
     """(hist, bin_edges): counts, or sums of weights, per bin."""
     array = input._compute_array().reshape(-1)
     edges = bins._compute_array() if isinstance(bins, Handle) else bins  # type: ignore[attr-defined]
@@ -289,13 +331,17 @@ def histogram(input: Any, bins: Any, *, range: Any = None, weight: Any = None, d
 
 
 def _triangle(name: str, pick: Any) -> None:
-    def indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, layout: Any = None, device: Any = None) -> Any:
+    def indices(
+        row: int, col: int, offset: int = 0, *, dtype: Any = None, layout: Any = None, device: Any = None
+    ) -> Any:
         if row < 0 or col < 0:
             raise RuntimeError(explain_error(name, got=f"row={row}, col={col}", expected="sizes that are not negative"))
         return wrap(np.stack(pick(row, offset, col)).astype(np.int64)).to(dtype=dtype or dtypes.int64, device=device)
 
     indices.__name__ = name
-    indices.__doc__ = f"The (row, column) indices of the {'lower' if 'l' in name[:4] else 'upper'} triangle, as a 2-row matrix."
+    indices.__doc__ = (
+        f"The (row, column) indices of the {'lower' if 'l' in name[:4] else 'upper'} triangle, as a 2-row matrix."
+    )
     public(name)(indices)
 
 

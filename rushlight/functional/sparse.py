@@ -14,7 +14,9 @@ from rushlight.lazy.record import record
 
 def _refuse_sparse(name: str, sparse: bool) -> None:
     if sparse:
-        raise NotImplementedError(f"{name}: sparse gradients (sparse=True) are not supported. Fix: pass sparse=False; the gradient is dense.")
+        raise NotImplementedError(
+            f"{name}: sparse gradients (sparse=True) are not supported. Fix: pass sparse=False; the gradient is dense."
+        )
 
 
 def _padding(name: str, padding_idx: int | None, rows: int) -> int:
@@ -56,7 +58,9 @@ def embedding(
 
 
 @public("embedding")
-def _embedding(weight: Any, indices: Any, padding_idx: int = -1, scale_grad_by_freq: bool = False, sparse: bool = False) -> Any:
+def _embedding(
+    weight: Any, indices: Any, padding_idx: int = -1, scale_grad_by_freq: bool = False, sparse: bool = False
+) -> Any:
     """weight[indices]; see nn.functional.embedding."""
     _refuse_sparse("embedding", sparse)
     return record(TABLE["embedding_op"], (weight, indices), (as_int(padding_idx), bool(scale_grad_by_freq)))
@@ -72,23 +76,39 @@ def embedding_bag(
     if mode not in ("sum", "mean", "max"):
         raise ValueError(f"embedding_bag: mode has to be one of sum, mean or max; got {mode!r}.")
     if per_sample_weights is not None and mode != "sum":
-        raise NotImplementedError(f"embedding_bag: per_sample_weights was not None, which is supported for mode='sum' only; got mode={mode!r}.")
+        raise NotImplementedError(
+            f"embedding_bag: per_sample_weights was not None, which is supported for mode='sum' only; got mode={mode!r}."
+        )
     if per_sample_weights is not None and per_sample_weights.shape != input.shape:
-        raise ValueError(explain_error("embedding_bag", got=f"per_sample_weights of shape {list(per_sample_weights.shape)}", expected=f"the shape of the input, {list(input.shape)}"))
+        raise ValueError(
+            explain_error(
+                "embedding_bag",
+                got=f"per_sample_weights of shape {list(per_sample_weights.shape)}",
+                expected=f"the shape of the input, {list(input.shape)}",
+            )
+        )
     if mode == "max" and scale_grad_by_freq:
         raise ValueError("embedding_bag: max mode does not support scaling the gradient by the frequency.")
     if input.ndim == 2:
         if offsets is not None:
-            raise ValueError("embedding_bag: if input is 2D, then offsets has to be None, as input is treated as a mini-batch of fixed length sequences.")
+            raise ValueError(
+                "embedding_bag: if input is 2D, then offsets has to be None, as input is treated as a mini-batch of fixed length sequences."
+            )
         count, length = input.shape
-        offsets = FUNCTIONS["arange"](0, count * length, length) if length else FUNCTIONS["zeros"](count, dtype=FUNCTIONS["arange"](1).dtype)
+        offsets = (
+            FUNCTIONS["arange"](0, count * length, length)
+            if length
+            else FUNCTIONS["zeros"](count, dtype=FUNCTIONS["arange"](1).dtype)
+        )
         input = input.reshape(-1)
         per_sample_weights = None if per_sample_weights is None else per_sample_weights.reshape(-1)
         include_last_offset = False
     elif input.ndim != 1:
         raise ValueError(f"embedding_bag: input has to be 1D or 2D Tensor, but got Tensor of dimension {input.ndim}.")
     elif offsets is None:
-        raise ValueError("embedding_bag: offsets has to be a 1D Tensor but got None. Fix: pass where each bag starts, or a 2D input.")
+        raise ValueError(
+            "embedding_bag: offsets has to be a 1D Tensor but got None. Fix: pass where each bag starts, or a 2D input."
+        )
     elif offsets.ndim != 1:
         raise ValueError(f"embedding_bag: offsets has to be a 1D Tensor; got {offsets.ndim} dimensions.")
     padding = _padding("embedding_bag", padding_idx, weight.shape[0])
@@ -108,7 +128,9 @@ def one_hot(input: Any, num_classes: int = -1) -> Any:
     """
     if num_classes == -1:
         if input.numel() == 0:
-            raise RuntimeError("one_hot: Can not infer total number of classes from empty tensor. Fix: pass num_classes.")
+            raise RuntimeError(
+                "one_hot: Can not infer total number of classes from empty tensor. Fix: pass num_classes."
+            )
         num_classes = int(input.max().item()) + 1
         if num_classes < 1:
             raise RuntimeError("one_hot: Class values must be non-negative.")

@@ -6,18 +6,40 @@ from typing import Any
 
 from rushlight.functional import FUNCTIONS as _FUNCTIONS
 from rushlight.functional.linalg import (
-    cholesky_ex, cond, det, eig, eigh, eigvals, eigvalsh, inv, inv_ex, lstsq, lu, lu_factor, lu_solve, matrix_exp, matrix_norm,
-    matrix_power, matrix_rank, pinv, solve, solve_triangular, svdvals, tensorinv, tensorsolve, vecdot, vector_norm,
+    cholesky_ex,
+    cond,
+    det,
+    eig,
+    eigh,
+    eigvals,
+    eigvalsh,
+    inv,
+    inv_ex,
+    lstsq,
+    lu,
+    lu_factor,
+    lu_solve,
+    matrix_exp,
+    matrix_power,
+    matrix_rank,
+    pinv,
+    solve,
+    solve_triangular,
+    svdvals,
+    tensorinv,
+    tensorsolve,
+    vecdot,
 )  # fmt: skip
 from rushlight.functional.linalg import linalg_cholesky as cholesky
-from rushlight.functional.linalg import linalg_cross as cross
-from rushlight.functional.linalg import linalg_norm as norm
 from rushlight.functional.linalg import linalg_qr as qr
 from rushlight.functional.linalg import linalg_slogdet as slogdet
 from rushlight.functional.linalg import linalg_svd as svd
-from rushlight.functional.linalg import linalg_vander as vander
+from rushlight.functional.norms import linalg_norm as norm
+from rushlight.functional.norms import matrix_norm, vector_norm
 from rushlight.functional.products import multi_dot
-from rushlight.ops.decompose import LinAlgError
+from rushlight.functional.statistics import linalg_cross as cross
+from rushlight.functional.statistics import linalg_vander as vander
+from rushlight.ops.solve import LinAlgError
 
 matmul = _FUNCTIONS["matmul"]
 
@@ -28,8 +50,11 @@ def diagonal(A: Any, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
 
 
 __all__ = [
-    "LinAlgError", "cholesky", "cholesky_ex", "cond", "cross", "det", "diagonal", "eig", "eigh", "eigvals", "eigvalsh", "inv",
-    "inv_ex", "lstsq", "lu", "lu_factor", "lu_solve", "matmul", "matrix_exp", "matrix_norm", "matrix_power", "matrix_rank",
-    "multi_dot", "norm", "pinv", "qr", "slogdet", "solve", "solve_triangular", "svd", "svdvals", "tensorinv", "tensorsolve",
+    "LinAlgError", "cholesky", "cholesky_ex", "cond", "cross", "det", "diagonal", "eig", "eigh", "eigvals", "eigvalsh",
+    "inv",
+    "inv_ex", "lstsq", "lu", "lu_factor", "lu_solve", "matmul", "matrix_exp", "matrix_norm", "matrix_power",
+    "matrix_rank",
+    "multi_dot", "norm", "pinv", "qr", "slogdet", "solve", "solve_triangular", "svd", "svdvals", "tensorinv",
+    "tensorsolve",
     "vander", "vecdot", "vector_norm",
 ]  # fmt: skip

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from rushlight import dtype as dtypes
@@ -22,7 +20,9 @@ def _infer(x: Meta, targets: Meta, input_lengths: Meta, target_lengths: Meta, bl
     batch = x.shape[1]
     for name, m in (("input_lengths", input_lengths), ("target_lengths", target_lengths)):
         if tuple(m.shape) != (batch,):
-            raise RuntimeError(f"ctc_loss: {name} must be of size batch_size; got {list(m.shape)} for a batch of {batch}.")
+            raise RuntimeError(
+                f"ctc_loss: {name} must be of size batch_size; got {list(m.shape)} for a batch of {batch}."
+            )
     if targets.dtype.category != dtypes.INTEGER:
         raise RuntimeError(f"ctc_loss: targets must be int32 or int64; got {targets.dtype}. Fix: targets.long().")
     if not 0 <= blank < x.shape[2]:
@@ -30,22 +30,30 @@ def _infer(x: Meta, targets: Meta, input_lengths: Meta, target_lengths: Meta, bl
     return like(x, shape=(batch,))
 
 
-def _states(x: np.ndarray, targets: np.ndarray, input_lengths: np.ndarray, target_lengths: np.ndarray, blank: int) -> tuple:
+def _states(
+    x: np.ndarray, targets: np.ndarray, input_lengths: np.ndarray, target_lengths: np.ndarray, blank: int
+) -> tuple:
     """Labels with blanks between (N, 2S+1), where two steps at once are allowed, and log-probabilities (T, N, 2S+1)."""
     steps, batch, classes = x.shape
     longest = int(target_lengths.max()) if batch else 0
     if batch and int(input_lengths.max()) > steps:
-        raise RuntimeError(f"ctc_loss: Expected input_lengths to have value at most {steps}, but got value {int(input_lengths.max())}.")
+        raise RuntimeError(
+            f"ctc_loss: Expected input_lengths to have value at most {steps}, but got value {int(input_lengths.max())}."
+        )
     if batch and min(int(input_lengths.min()), int(target_lengths.min())) < 0:
         raise RuntimeError("ctc_loss: lengths must not be negative.")
     labels = np.full((batch, 2 * longest + 1), blank, np.int64)
     if targets.ndim == 1:
         if len(targets) != int(target_lengths.sum()):
-            raise RuntimeError(f"ctc_loss: Expected targets to have {int(target_lengths.sum())} labels, the sum of target_lengths, but got {len(targets)}.")
+            raise RuntimeError(
+                f"ctc_loss: Expected targets to have {int(target_lengths.sum())} labels, the sum of target_lengths, but got {len(targets)}."
+            )
         rows = np.split(targets, np.cumsum(target_lengths)[:-1]) if batch else []
     else:
         if targets.shape[1] < longest:
-            raise RuntimeError(f"ctc_loss: Expected tensor to have size at least {longest} at dimension 1, but got size {targets.shape[1]} for targets.")
+            raise RuntimeError(
+                f"ctc_loss: Expected tensor to have size at least {longest} at dimension 1, but got size {targets.shape[1]} for targets."
+            )
         rows = list(targets)
     for n, row in enumerate(rows):
         labels[n, 1 : 2 * int(target_lengths[n]) : 2] = row[: int(target_lengths[n])]
@@ -98,7 +106,9 @@ def _backward_sum(logs: np.ndarray, jump: np.ndarray, lengths: np.ndarray, ends:
         if t + 1 < len(logs):
             after = beta[t + 1] + logs[t + 1]
             if after.shape[1] > 1:
-                two = np.where(leap, _shifted(after, -2), -np.inf) if after.shape[1] > 2 else np.full_like(after, -np.inf)
+                two = (
+                    np.where(leap, _shifted(after, -2), -np.inf) if after.shape[1] > 2 else np.full_like(after, -np.inf)
+                )
                 after = _sum(after, _shifted(after, -1), two)
             beta[t] = after
         beta[t] = np.where((lengths == t + 1)[:, None], final, np.where((lengths <= t)[:, None], -np.inf, beta[t]))
@@ -113,7 +123,14 @@ def _likelihood(alpha: np.ndarray, lengths: np.ndarray, ends: np.ndarray) -> np.
     return np.where(lengths > 0, found, np.where(ends == 0, 0.0, -np.inf))
 
 
-def _ctc(x: np.ndarray, targets: np.ndarray, input_lengths: np.ndarray, target_lengths: np.ndarray, blank: int, zero_infinity: bool) -> np.ndarray:
+def _ctc(
+    x: np.ndarray,
+    targets: np.ndarray,
+    input_lengths: np.ndarray,
+    target_lengths: np.ndarray,
+    blank: int,
+    zero_infinity: bool,
+) -> np.ndarray:
     _, jump, logs = _states(x, targets, input_lengths, target_lengths, blank)
     if not logs.size:
         return np.zeros(x.shape[1], x.dtype)
@@ -132,7 +149,9 @@ def _ctc_backward(
     ends = 2 * target_lengths
     alpha = _forward(logs, jump)
     found = _likelihood(alpha, input_lengths, ends)
-    share = np.exp(alpha + _backward_sum(logs, jump, input_lengths, ends) - found[:, None])  # of the paths through (t, s)
+    share = np.exp(
+        alpha + _backward_sum(logs, jump, input_lengths, ends) - found[:, None]
+    )  # of the paths through (t, s)
     if zero_infinity:
         share = np.where(np.isinf(found)[:, None], 0, share)
     steps, batch, _ = x.shape
@@ -145,7 +164,10 @@ def _ctc_backward(
 def _samples() -> list:
     x = values(5, 2, 4) - 2
     targets = np.array([[1, 2, 2], [3, 1, 0]])
-    return [((x, targets, np.array([5, 4]), np.array([3, 2]), 0, False), {}), ((x, np.array([1, 3, 1]), np.array([5, 4]), np.array([1, 2]), 0, True), {})]
+    return [
+        ((x, targets, np.array([5, 4]), np.array([3, 2]), 0, False), {}),
+        ((x, np.array([1, 3, 1]), np.array([5, 4]), np.array([1, 2]), 0, True), {}),
+    ]
 
 
 ctc_loss = declare(

@@ -39,7 +39,9 @@ def check_index_dtype(name: str, index: Meta) -> None:
 
 def _infer(weight: Meta, indices: Meta, padding_idx: int, scale_grad_by_freq: bool) -> Meta:
     if weight.ndim != 2:
-        raise RuntimeError(f"embedding: 'weight' must be 2-D; got shape {list(weight.shape)}. Fix: pass a (num_embeddings, embedding_dim) matrix.")
+        raise RuntimeError(
+            f"embedding: 'weight' must be 2-D; got shape {list(weight.shape)}. Fix: pass a (num_embeddings, embedding_dim) matrix."
+        )
     check_index_dtype("embedding", indices)
     return like(weight, shape=(*indices.shape, weight.shape[1]))
 
@@ -55,7 +57,9 @@ def add_rows(grad: np.ndarray, index: np.ndarray, rows: int) -> np.ndarray:
     return result
 
 
-def _backward(grad: np.ndarray, indices: np.ndarray, rows: int, padding_idx: int, scale_grad_by_freq: bool) -> np.ndarray:
+def _backward(
+    grad: np.ndarray, indices: np.ndarray, rows: int, padding_idx: int, scale_grad_by_freq: bool
+) -> np.ndarray:
     index = check_rows(indices, rows).reshape(-1)
     flat = grad.reshape(index.size, grad.shape[-1])
     if padding_idx >= 0:
@@ -66,9 +70,13 @@ def _backward(grad: np.ndarray, indices: np.ndarray, rows: int, padding_idx: int
     return add_rows(flat, index, rows)
 
 
-def _backward_rule(gg: Any, out: Any, grad: Any, indices: Any, rows: int, padding_idx: int, scale_grad_by_freq: bool) -> Any:
+def _backward_rule(
+    gg: Any, out: Any, grad: Any, indices: Any, rows: int, padding_idx: int, scale_grad_by_freq: bool
+) -> Any:
     if scale_grad_by_freq:
-        raise NotImplementedError("embedding: the second derivative with scale_grad_by_freq=True is not supported. Fix: leave it False.")
+        raise NotImplementedError(
+            "embedding: the second derivative with scale_grad_by_freq=True is not supported. Fix: leave it False."
+        )
     found = T.apply("embedding_op", (gg, indices), {"padding_idx": padding_idx, "scale_grad_by_freq": False})
     return found if padding_idx < 0 else found * (indices != padding_idx).unsqueeze(-1)
 
@@ -111,7 +119,9 @@ def _one_hot(index: np.ndarray, num_classes: int) -> np.ndarray:
 
 def _one_hot_infer(x: Meta, num_classes: int) -> Meta:
     if x.dtype is not dtypes.int64:
-        raise RuntimeError(f"one_hot is only applicable to index tensor of type LongTensor; got {x.dtype}. Fix: convert it with .long().")
+        raise RuntimeError(
+            f"one_hot is only applicable to index tensor of type LongTensor; got {x.dtype}. Fix: convert it with .long()."
+        )
     return like(x, shape=(*x.shape, num_classes))
 
 
@@ -125,13 +135,19 @@ def _bags(offsets: np.ndarray, count: int, include_last: bool) -> tuple[np.ndarr
     """For each index, the bag it lies in; and the number of bags."""
     starts = offsets[:-1] if include_last else offsets
     if starts.size and int(starts[0]) != 0:
-        raise RuntimeError(f"embedding_bag: offsets[0] has to be 0, i.e., the first sequence in the mini-batch starts from position 0; got {int(starts[0])}.")
+        raise RuntimeError(
+            f"embedding_bag: offsets[0] has to be 0, i.e., the first sequence in the mini-batch starts from position 0; got {int(starts[0])}."
+        )
     if offsets.size and int(offsets.max()) > count:
-        raise RuntimeError(f"embedding_bag: offsets[-1] can not be greater than input's length; got {int(offsets.max())} with {count} indices.")
+        raise RuntimeError(
+            f"embedding_bag: offsets[-1] can not be greater than input's length; got {int(offsets.max())} with {count} indices."
+        )
     return np.searchsorted(starts, np.arange(count), side="right") - 1, len(starts)
 
 
-def _bag_infer(weight: Meta, indices: Meta, offsets: Meta, scale: Meta | None, mode: str, padding_idx: int, include_last: bool) -> Meta:
+def _bag_infer(
+    weight: Meta, indices: Meta, offsets: Meta, scale: Meta | None, mode: str, padding_idx: int, include_last: bool
+) -> Meta:
     if weight.ndim != 2:
         raise RuntimeError(f"embedding_bag: 'weight' must be 2-D; got shape {list(weight.shape)}.")
     check_index_dtype("embedding_bag", indices)
@@ -139,7 +155,15 @@ def _bag_infer(weight: Meta, indices: Meta, offsets: Meta, scale: Meta | None, m
     return like(weight, shape=(offsets.shape[0] - int(include_last), weight.shape[1]))
 
 
-def _bag(weight: np.ndarray, indices: np.ndarray, offsets: np.ndarray, scale: Any, mode: str, padding_idx: int, include_last: bool) -> np.ndarray:
+def _bag(
+    weight: np.ndarray,
+    indices: np.ndarray,
+    offsets: np.ndarray,
+    scale: Any,
+    mode: str,
+    padding_idx: int,
+    include_last: bool,
+) -> np.ndarray:
     index = check_rows(indices, len(weight), "embedding_bag")
     bag, count = _bags(offsets, index.size, include_last)
     keep = index != padding_idx

@@ -130,7 +130,8 @@ def _needs_float_target(name: str, x: Meta, target: Meta) -> None:
 
         raise RuntimeError(
             f"{name}: Found dtype {dtype_name(target.dtype)} but expected {dtype_name(x.dtype)}; got a target of {target.dtype} and an "
-            f"input of {x.dtype}. Fix: convert the target with .to({x.dtype})" + (", or .float()." if x.dtype.name == "float32" else ".")
+            f"input of {x.dtype}. Fix: convert the target with .to({x.dtype})"
+            + (", or .float()." if x.dtype.name == "float32" else ".")
         )
 
 
@@ -157,7 +158,9 @@ def _check_unit(what: str, a: np.ndarray, fix: str) -> None:
 
 def _bce(x: np.ndarray, target: np.ndarray, weight: np.ndarray | None, reduction: str) -> Any:
     _check_unit(
-        "input", x, "add a sigmoid to the model's output, or use binary_cross_entropy_with_logits (nn.BCEWithLogitsLoss)"
+        "input",
+        x,
+        "add a sigmoid to the model's output, or use binary_cross_entropy_with_logits (nn.BCEWithLogitsLoss)",
     )
     _check_unit("target", target, "scale or binarise the target")
     floor = x.dtype.type(-100)  # log(0) counts as -100, so that the loss stays finite
@@ -201,7 +204,9 @@ def _logits(x: np.ndarray, target: np.ndarray, weight: Any, pos_weight: Any, red
     return reduce_array(loss if weight is None else loss * weight, reduction)
 
 
-def _logits_rule(g: Any, out: Any, x: Any, target: Any, weight: Any, pos_weight: Any, *, needs: Any, reduction: str) -> tuple:
+def _logits_rule(
+    g: Any, out: Any, x: Any, target: Any, weight: Any, pos_weight: Any, *, needs: Any, reduction: str
+) -> tuple:
     g = share(g, reduction, x.shape, *[w.shape for w in (weight, pos_weight) if w is not None])
     if weight is not None:
         g = g * weight
@@ -213,7 +218,11 @@ def _logits_rule(g: Any, out: Any, x: Any, target: Any, weight: Any, pos_weight:
             scaled = pos_weight * target
             to_input = g * ((scaled + 1 - target) * x.sigmoid() - scaled)
     if needs[1]:
-        to_target = -g * x if pos_weight is None else g * (T.apply("log_sigmoid_op", (-x,), {}) - pos_weight * T.apply("log_sigmoid_op", (x,), {}))
+        to_target = (
+            -g * x
+            if pos_weight is None
+            else g * (T.apply("log_sigmoid_op", (-x,), {}) - pos_weight * T.apply("log_sigmoid_op", (x,), {}))
+        )
     if needs[3]:
         to_pos_weight = -g * target * T.apply("log_sigmoid_op", (x,), {})
     return to_input, to_target, None, to_pos_weight

@@ -56,7 +56,9 @@ def check_classes(name: str, x: Meta, target: Meta, weight: Meta | None) -> None
             f"{list(weight.shape)}. Fix: give one weight to each class."
         )
     if weight is not None and weight.dtype is not x.dtype:
-        raise RuntimeError(f"{name}: expected scalar type {x.dtype} but found {weight.dtype} for the class weights. Fix: weight.to({x.dtype}).")
+        raise RuntimeError(
+            f"{name}: expected scalar type {x.dtype} but found {weight.dtype} for the class weights. Fix: weight.to({x.dtype})."
+        )
 
 
 def _nll_infer(x: Meta, target: Meta, weight: Meta | None, reduction: str, ignore_index: int) -> Meta:
@@ -111,7 +113,9 @@ def _nll(x: np.ndarray, target: np.ndarray, weight: np.ndarray | None, reduction
     return total / (x.dtype.type(loss.size) if scale is None else np.sum(scale))
 
 
-def _backward(grad: np.ndarray, target: np.ndarray, weight: np.ndarray | None, shape: tuple, reduction: str, ignore_index: int) -> np.ndarray:
+def _backward(
+    grad: np.ndarray, target: np.ndarray, weight: np.ndarray | None, shape: tuple, reduction: str, ignore_index: int
+) -> np.ndarray:
     axis = 1 if len(shape) > 1 else 0
     at, valid = _positions(target, shape[axis], ignore_index)
     scale = _weights(at, valid, weight, grad.dtype)

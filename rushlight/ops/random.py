@@ -47,8 +47,10 @@ def _needs(name: str, kinds: tuple[int, ...], error: type[Exception], kernel: st
     def check(kind: Any) -> None:
         if kind.category not in kinds:
             got = f"a tensor of {kind}"
-            text = explain_error(name, got=got, expected="a floating-point dtype", fix="use dtype=torch.float32, or .float()")
-            raise error(f'"{kernel}" not implemented for \'{dtype_name(kind)}\'. {text}')
+            text = explain_error(
+                name, got=got, expected="a floating-point dtype", fix="use dtype=torch.float32, or .float()"
+            )
+            raise error(f"\"{kernel}\" not implemented for '{dtype_name(kind)}'. {text}")
 
     return check
 
@@ -85,7 +87,8 @@ _FILLS: dict[str, tuple] = {
         _needs("exponential_", _FLOAT, RuntimeError, "exponential_"), False,
     ),
     "log_normal": (
-        ("mean", "std"), lambda e, shape, mean, std, dtype: sampling.log_normal(e, shape, float(mean), float(std), dtype),
+        ("mean", "std"), lambda e, shape, mean, std,
+        dtype: sampling.log_normal(e, shape, float(mean), float(std), dtype),
         _needs("log_normal_", _FLOAT, NotImplementedError, "log_normal_cpu"), False,
     ),
     "cauchy": (
@@ -140,7 +143,9 @@ for _name, _facts in _FILLS.items():
 def _randperm_infer(n: int, dtype: Any, device: Any, generator: int) -> Meta:
     check_size("randperm", (n,))
     if n > 0 and n - 1 > largest(dtype):
-        raise RuntimeError(f"randperm: value cannot be converted to type {dtype} without overflow: got n={n}. Fix: use torch.int64.")
+        raise RuntimeError(
+            f"randperm: value cannot be converted to type {dtype} without overflow: got n={n}. Fix: use torch.int64."
+        )
     return meta((n,), dtype, device)
 
 
@@ -160,10 +165,14 @@ declare(
 def _chances_infer(x: Meta, p: Meta, layout: Layout, generator: int) -> Meta:
     if p.dtype.category != dtypes.FLOATING:
         got = f"probabilities of {p.dtype}"
-        raise NotImplementedError(explain_error("bernoulli", got=got, expected="a floating-point dtype", fix="p.float()"))
+        raise NotImplementedError(
+            explain_error("bernoulli", got=got, expected="a floating-point dtype", fix="p.float()")
+        )
     if broadcast_shapes("bernoulli", x.shape, p.shape) != tuple(x.shape):
         raise RuntimeError(
-            explain_error("bernoulli_", got=f"p of shape {list(p.shape)}", expected=f"a shape that expands to {list(x.shape)}")
+            explain_error(
+                "bernoulli_", got=f"p of shape {list(p.shape)}", expected=f"a shape that expands to {list(x.shape)}"
+            )
         )
     return like(x, stride=None if layout is None else x.stride)
 
@@ -186,7 +195,9 @@ def _normal_like_infer(mean: Meta, std: Meta, generator: int) -> Meta:
     shape = broadcast_shapes("normal", mean.shape, std.shape)
     kind = std.dtype if mean.weak else mean.dtype
     if kind.category != dtypes.FLOATING:
-        raise NotImplementedError(explain_error("normal", got=f"{kind}", expected="floating-point mean and std", fix="mean.float()"))
+        raise NotImplementedError(
+            explain_error("normal", got=f"{kind}", expected="floating-point mean and std", fix="mean.float()")
+        )
     return meta(shape, kind, std.device if mean.weak else mean.device)
 
 
@@ -195,7 +206,10 @@ declare(
     "normal_each_op(Operand mean, Operand std, dtype dtype, int generator)",
     infer=lambda mean, std, dtype, generator: _normal_like_infer(mean, std, generator),
     reference=lambda e, mean, std, dtype: sampling.normal_like(e, mean, std, dtype),
-    vjp=(lambda g, out, m, s, dtype, generator: T.zeros_like(m), lambda g, out, m, s, dtype, generator: T.zeros_like(s)),
+    vjp=(
+        lambda g, out, m, s, dtype, generator: T.zeros_like(m),
+        lambda g, out, m, s, dtype, generator: T.zeros_like(s),
+    ),
     random=True, grad_name="NormalBackward3", doc="normal samples with a mean and a deviation for each element",
 )  # fmt: skip
 
@@ -207,7 +221,9 @@ def _multinomial_infer(weights: Meta, num_samples: int, replacement: bool, dtype
     if weights.dtype.category != dtypes.FLOATING:
         refuse(f"weights of {weights.dtype}", "a floating-point dtype", "weights.float()")
     if weights.ndim not in (1, 2):
-        refuse(f"weights of shape {list(weights.shape)}", "one or two dimensions", "weights.reshape(-1, weights.shape[-1])")
+        refuse(
+            f"weights of shape {list(weights.shape)}", "one or two dimensions", "weights.reshape(-1, weights.shape[-1])"
+        )
     if num_samples <= 0:
         refuse(f"num_samples={num_samples}", "num_samples > 0", "ask for at least one sample")
     if not replacement and num_samples > weights.shape[-1]:
@@ -219,8 +235,10 @@ def _multinomial_infer(weights: Meta, num_samples: int, replacement: bool, dtype
 
 
 declare(
-    "multinomial_op(Tensor input, int num_samples, bool replacement, dtype dtype, int generator)", infer=_multinomial_infer,
-    reference=lambda e, weights, num_samples, replacement, dtype: sampling.multinomial(e, weights, num_samples, replacement, dtype),
+    "multinomial_op(Tensor input, int num_samples, bool replacement, dtype dtype, int generator)",
+    infer=_multinomial_infer,
+    reference=lambda e, weights, num_samples, replacement,
+    dtype: sampling.multinomial(e, weights, num_samples, replacement, dtype),
     random=True, doc="indices drawn by weight",
 )  # fmt: skip
 

@@ -20,7 +20,9 @@ from rushlight.ops.tensor_code import T
 
 def _refuse_complex(name: str, x: Meta) -> None:
     if x.dtype.category == COMPLEX:
-        raise RuntimeError(f"{name}: Sort does not support complex dtypes: got {x.dtype}. Fix: order by .abs() or .real.")
+        raise RuntimeError(
+            f"{name}: Sort does not support complex dtypes: got {x.dtype}. Fix: order by .abs() or .real."
+        )
 
 
 def _order(x: np.ndarray, dim: int, descending: bool) -> np.ndarray:
@@ -63,7 +65,9 @@ def _topk_infer(x: Meta, k: int, dim: int, largest: bool) -> tuple[Meta, Meta]:
     d = wrap_dim(dim, x.ndim, "topk")
     size = x.shape[d] if x.ndim else 1
     if not 0 <= k <= size:
-        raise RuntimeError(f"topk: selected index k out of range: got k={k} for a dimension of {size}. Fix: 0 <= k <= {size}.")
+        raise RuntimeError(
+            f"topk: selected index k out of range: got k={k} for a dimension of {size}. Fix: 0 <= k <= {size}."
+        )
     shape = tuple(k if i == d else n for i, n in enumerate(x.shape))
     return like(x, shape=shape), like(x, shape=shape, dtype=dtypes.int64)
 
@@ -77,7 +81,8 @@ def _topk(x: np.ndarray, k: int, dim: int, largest: bool) -> tuple[np.ndarray, n
 topk = declare(
     "topk_op(Tensor input, int k, int dim=-1, bool largest=True)", infer=_topk_infer, reference=_topk,
     vjp=(lambda g, out, x, k, dim, largest: _scatter_back(g, out, x, dim),), grad_name="TopkBackward0",
-    samples=lambda: [((values(3, 4), 2, 1), {}), ((values(3, 4), 2, 0, False), {})], doc="the k largest, and where they are",
+    samples=lambda: [((values(3, 4), 2, 1), {}), ((values(3, 4), 2, 0, False), {})],
+    doc="the k largest, and where they are",
 )  # fmt: skip
 
 
@@ -86,10 +91,14 @@ def _rank_infer(name: str) -> Any:
         _refuse_complex(name, x)
         d = wrap_dim(dim, x.ndim, name)
         if x.ndim and x.shape[d] == 0:
-            raise IndexError(f"{name}(): Expected reduction dim {dim} to have non-zero size; got shape {list(x.shape)}.")
+            raise IndexError(
+                f"{name}(): Expected reduction dim {dim} to have non-zero size; got shape {list(x.shape)}."
+            )
         size = x.shape[d] if x.ndim else 1
         if name == "kthvalue" and not 1 <= k <= size:
-            raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {d}: got k={k}; expected 1 to {size}.")
+            raise RuntimeError(
+                f"kthvalue(): selected number k out of range for dimension {d}: got k={k}; expected 1 to {size}."
+            )
         shape = reduced_shape(x.shape, (d,) if x.ndim else (), keepdim)
         return like(x, shape=shape), like(x, shape=shape, dtype=dtypes.int64)
 
@@ -131,7 +140,8 @@ def _rank_op(name: str, rank: Any, doc: str) -> Op:
     return declare(
         f"{name}_dim(Tensor input, int dim, bool keepdim, int k)", infer=_rank_infer(name), reference=_ranked(rank),
         vjp=(lambda g, out, x, dim, keepdim, k: T.value_selecting_gradient(g[0], out[1], x, dim, keepdim),),
-        grad_name=f"{name.capitalize()}Backward0", samples=lambda: [((values(3, 4), 1, False, k), {}), ((values(3, 4), 0, True, k), {})],
+        grad_name=f"{name.capitalize()}Backward0",
+        samples=lambda: [((values(3, 4), 1, False, k), {}), ((values(3, 4), 0, True, k), {})],
         doc=doc,
     )  # fmt: skip
 
@@ -160,14 +170,17 @@ def _mode(x: np.ndarray, dim: int, keepdim: bool, k: int) -> tuple[np.ndarray, n
 mode = declare(
     "mode_dim(Tensor input, int dim, bool keepdim, int k)", infer=_rank_infer("mode"), reference=_mode,
     vjp=(lambda g, out, x, dim, keepdim, k: T.value_selecting_gradient(g[0], out[1], x, dim, keepdim),),
-    grad_name="ModeBackward0", samples=lambda: [((np.round(values(3, 6)), 1, False, 0), {})], doc="the most frequent value along `dim`",
+    grad_name="ModeBackward0", samples=lambda: [((np.round(values(3, 6)), 1, False, 0), {})],
+    doc="the most frequent value along `dim`",
 )  # fmt: skip
 
 
 def _median_all_infer(x: Meta, ignore_nan: bool) -> Meta:
     _refuse_complex("median", x)
     if x.dtype.category == BOOL:
-        raise NotImplementedError(explain_error("median", got="a bool tensor", expected="a number dtype", fix="x.int()"))
+        raise NotImplementedError(
+            explain_error("median", got="a bool tensor", expected="a number dtype", fix="x.int()")
+        )
     return like(x, shape=())
 
 
@@ -191,7 +204,8 @@ def _median_all_rule(g: Any, out: Any, x: Any, ignore_nan: bool) -> Any:
 
 
 median_all = declare(
-    "median_all_op(Tensor input, bool ignore_nan)", infer=_median_all_infer, reference=_median_all, vjp=(_median_all_rule,),
+    "median_all_op(Tensor input, bool ignore_nan)", infer=_median_all_infer, reference=_median_all,
+    vjp=(_median_all_rule,),
     grad_name="MedianBackward0", samples=lambda: [((values(3, 4), False), {})], doc="the lower median of all elements",
 )  # fmt: skip
 
@@ -201,8 +215,10 @@ median_all = declare(
 def _search_infer(ordered: Meta, wanted: Meta, right: bool, out_int32: bool) -> Meta:
     if ordered.ndim > 1 and tuple(ordered.shape[:-1]) != tuple(wanted.shape[:-1]):
         raise RuntimeError(
-            "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries tensor and "
-            f"input value tensor must match: got {list(ordered.shape)} and {list(wanted.shape)}. Fix: expand one of them."
+            "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of "
+            "boundaries tensor and "
+            f"input value tensor must match: got {list(ordered.shape)} and {list(wanted.shape)}. Fix: expand one "
+            f"of them."
         )
     if not ordered.ndim:
         raise RuntimeError(explain_error("searchsorted", got="a 0-d sequence", expected="at least one dimension"))
@@ -220,7 +236,8 @@ def _search(ordered: np.ndarray, wanted: np.ndarray, right: bool, out_int32: boo
 
 
 searchsorted = declare(
-    "searchsorted_op(Tensor sorted_sequence, Tensor input, bool right, bool out_int32)", infer=_search_infer, reference=_search,
+    "searchsorted_op(Tensor sorted_sequence, Tensor input, bool right, bool out_int32)", infer=_search_infer,
+    reference=_search,
     promote=lambda *metas, **_: result_dtype(*metas), doc="where each value would be inserted to keep the order",
 )  # fmt: skip
 
@@ -241,7 +258,9 @@ isin = declare(
 
 def _histc_infer(x: Meta, bins: int, low: float, high: float) -> Meta:
     if x.dtype.category != FLOATING:
-        raise NotImplementedError(f'"histogram_cpu" not implemented for \'{dtype_name(x.dtype)}\': got a tensor of {x.dtype}. Fix: x.float().')
+        raise NotImplementedError(
+            f"\"histogram_cpu\" not implemented for '{dtype_name(x.dtype)}': got a tensor of {x.dtype}. Fix: x.float()."
+        )
     if bins <= 0:
         raise RuntimeError(f"torch.histc(): bins must be > 0, but got {bins} for dimension 0")
     if low > high:

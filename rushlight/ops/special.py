@@ -13,7 +13,7 @@ from rushlight.dtype import COMPLEX
 from rushlight.errors import explain_error
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import Op, declare
-from rushlight.ops.rules import elementwise, forbid, float_dtype, promote_common, promote_float, result_dtype
+from rushlight.ops.rules import elementwise, float_dtype, forbid, promote_common, promote_float, result_dtype
 from rushlight.ops.samples import binary, positive, unary, unit
 from rushlight.ops.tensor_code import T
 
@@ -26,31 +26,50 @@ def _real_float(name: str) -> Any:
     def infer(*metas: Meta, **static: Any) -> Meta:
         present = [m for m in metas if m is not None]
         if any(m.dtype.category == COMPLEX for m in present):
-            raise NotImplementedError(explain_error(name, got="a complex tensor", expected="a real dtype", fix="use .real or .abs()"))
+            raise NotImplementedError(
+                explain_error(name, got="a complex tensor", expected="a real dtype", fix="use .real or .abs()")
+            )
         return elementwise(name, present, float_dtype(*present))
 
     return infer
 
 
-def _special(name: str, reference: Any, vjp: Any, doc: str, samples: Any = unary, *, inplace: bool = True, more: str = "") -> Op:
+def _special(
+    name: str, reference: Any, vjp: Any, doc: str, samples: Any = unary, *, inplace: bool = True, more: str = ""
+) -> Op:
     return declare(
         f"{name}(Tensor input{more})", infer=_real_float(name), reference=reference,
-        vjp=None if vjp is None else (vjp,), promote=promote_float, pointwise=True, inplace=inplace, samples=samples, doc=doc,
+        vjp=None if vjp is None else (vjp,), promote=promote_float, pointwise=True, inplace=inplace, samples=samples,
+        doc=doc,
     )  # fmt: skip
 
 
 erf = _special(
-    "erf", special.erf, lambda g, out, x: g * (2 / _SQRT_PI) * T.exp(-x * x), "2/sqrt(pi) * integral of exp(-t^2) from 0 to input"
+    "erf",
+    special.erf,
+    lambda g, out, x: g * (2 / _SQRT_PI) * T.exp(-x * x),
+    "2/sqrt(pi) * integral of exp(-t^2) from 0 to input",
 )
-erfc = _special("erfc", special.erfc, lambda g, out, x: g * (-2 / _SQRT_PI) * T.exp(-x * x), "1 - erf(input), exact in the tail")
+erfc = _special(
+    "erfc", special.erfc, lambda g, out, x: g * (-2 / _SQRT_PI) * T.exp(-x * x), "1 - erf(input), exact in the tail"
+)
 erfcx = _special(
-    "erfcx", special.erfcx, lambda g, out, x: g * (2 * x * out - 2 / _SQRT_PI), "exp(input^2) * erfc(input)", inplace=False
+    "erfcx",
+    special.erfcx,
+    lambda g, out, x: g * (2 * x * out - 2 / _SQRT_PI),
+    "exp(input^2) * erfc(input)",
+    inplace=False,
 )
 erfinv = _special(
-    "erfinv", special.erfinv, lambda g, out, x: g * (_SQRT_PI / 2) * T.exp(out * out), "the inverse of erf, on (-1, 1)", unit
+    "erfinv",
+    special.erfinv,
+    lambda g, out, x: g * (_SQRT_PI / 2) * T.exp(out * out),
+    "the inverse of erf, on (-1, 1)",
+    unit,
 )
 ndtr = _special(
-    "ndtr", special.ndtr, lambda g, out, x: g * T.exp(-0.5 * x * x) / math.sqrt(2 * math.pi), "the normal distribution function",
+    "ndtr", special.ndtr, lambda g, out, x: g * T.exp(-0.5 * x * x) / math.sqrt(2 * math.pi),
+    "the normal distribution function",
     inplace=False,
 )  # fmt: skip
 log_ndtr = _special(
@@ -58,14 +77,21 @@ log_ndtr = _special(
     "log of the normal distribution function", inplace=False,
 )  # fmt: skip
 lgamma = _special("lgamma", special.lgamma, lambda g, out, x: g * T.digamma(x), "log |gamma(input)|", positive)
-digamma = _special("digamma", special.digamma, lambda g, out, x: g * T.polygamma(1, x), "the derivative of lgamma", positive)
+digamma = _special(
+    "digamma", special.digamma, lambda g, out, x: g * T.polygamma(1, x), "the derivative of lgamma", positive
+)
 i0 = _special("i0", special.i0, lambda g, out, x: g * T.apply("i1", (x,), {}), "modified Bessel function of order 0")
 i0e = _special(
-    "i0e", special.i0e, lambda g, out, x: g * (T.apply("i1e", (x,), {}) - x.sgn() * out), "exp(-|input|) * i0(input)", inplace=False
+    "i0e",
+    special.i0e,
+    lambda g, out, x: g * (T.apply("i1e", (x,), {}) - x.sgn() * out),
+    "exp(-|input|) * i0(input)",
+    inplace=False,
 )
 i1 = _special(
     "i1", special.i1,
-    lambda g, out, x: g * T.where(x.abs() < 1e-7, T.zeros_like(x) + 0.5, T.i0(x) - out / T.where(x.abs() < 1e-7, T.ones_like(x), x)),
+    lambda g, out,
+    x: g * T.where(x.abs() < 1e-7, T.zeros_like(x) + 0.5, T.i0(x) - out / T.where(x.abs() < 1e-7, T.ones_like(x), x)),
     "modified Bessel function of order 1", inplace=False,
 )  # fmt: skip
 i1e = _special(
@@ -95,9 +121,21 @@ def _entr(x: np.ndarray) -> np.ndarray:
     return np.where(x > 0, -x * np.log(np.where(x > 0, x, 1)), np.where(x == 0, 0, np.where(np.isnan(x), x, -np.inf)))
 
 
-entr = _special("entr", _entr, lambda g, out, x: g * (-T.log(x) - 1), "-x log x; 0 at 0, -infinity below", positive, inplace=False)
-deg2rad = _special("deg2rad", lambda x: x * np.asarray(math.pi / 180, x.dtype), lambda g, out, x: g * (math.pi / 180), "degrees to radians")
-rad2deg = _special("rad2deg", lambda x: x * np.asarray(180 / math.pi, x.dtype), lambda g, out, x: g * (180 / math.pi), "radians to degrees")
+entr = _special(
+    "entr", _entr, lambda g, out, x: g * (-T.log(x) - 1), "-x log x; 0 at 0, -infinity below", positive, inplace=False
+)
+deg2rad = _special(
+    "deg2rad",
+    lambda x: x * np.asarray(math.pi / 180, x.dtype),
+    lambda g, out, x: g * (math.pi / 180),
+    "degrees to radians",
+)
+rad2deg = _special(
+    "rad2deg",
+    lambda x: x * np.asarray(180 / math.pi, x.dtype),
+    lambda g, out, x: g * (180 / math.pi),
+    "radians to degrees",
+)
 
 
 def _logit(x: np.ndarray, eps: float | None) -> np.ndarray:
@@ -115,7 +153,7 @@ def _logit_rule(g: Any, out: Any, x: Any, eps: float | None) -> Any:
 
 logit = _special(
     "logit", _logit, _logit_rule, "log(x / (1 - x)), with x limited to [eps, 1 - eps]",
-    lambda: [((np.asarray(a * 0.4 + 0.5),), {}) for (a,), _ in unit()] + [((np.asarray(a * 0.4 + 0.5), 0.1), {}) for (a,), _ in unit()],
+    lambda: [((np.asarray(a * 0.4 + 0.5), *eps), {}) for (a,), _ in unit() for eps in ((), (0.1,))],
     more=", any eps=None",
 )  # fmt: skip
 
@@ -142,13 +180,18 @@ xlog1py = declare(
 
 def _heaviside_infer(x: Meta, values: Meta) -> Meta:
     if x.dtype is not values.dtype:
-        raise RuntimeError(explain_error("heaviside", got=f"{x.dtype} and {values.dtype}", expected="one dtype", fix=f"values.to({x.dtype})"))
+        raise RuntimeError(
+            explain_error(
+                "heaviside", got=f"{x.dtype} and {values.dtype}", expected="one dtype", fix=f"values.to({x.dtype})"
+            )
+        )
     forbid("heaviside", x, COMPLEX)
     return elementwise("heaviside", (x, values), result_dtype(x, values))
 
 
 heaviside = declare(
-    "heaviside(Tensor input, Tensor values)", infer=_heaviside_infer, promote=promote_common, pointwise=True, inplace=True,
+    "heaviside(Tensor input, Tensor values)", infer=_heaviside_infer, promote=promote_common, pointwise=True,
+    inplace=True,
     reference=lambda x, v: np.where(x == 0, v, (x > 0).astype(x.dtype)), samples=binary,
     doc="0 below zero, 1 above, `values` at zero",
 )  # fmt: skip
@@ -156,7 +199,9 @@ heaviside = declare(
 
 def _frexp_infer(x: Meta) -> tuple[Meta, Meta]:
     if x.dtype.category != dtypes.FLOATING:
-        raise RuntimeError(explain_error("frexp", got=f"a tensor of {x.dtype}", expected="a floating-point dtype", fix="x.float()"))
+        raise RuntimeError(
+            explain_error("frexp", got=f"a tensor of {x.dtype}", expected="a floating-point dtype", fix="x.float()")
+        )
     return elementwise("frexp", (x,), x.dtype), elementwise("frexp", (x,), dtypes.int32)
 
 

@@ -96,7 +96,10 @@ def test_sequential():
     w = [leaf(0.5, 1.5) for _ in range(4)]
     layers = [lambda t, p=p: rl.tanh(t * p) for p in w]
     grads = []
-    for run in (lambda t: checkpoint_sequential(layers, 2, t, use_reentrant=False), lambda t: layers[3](layers[2](layers[1](layers[0](t))))):
+    for run in (
+        lambda t: checkpoint_sequential(layers, 2, t, use_reentrant=False),
+        lambda t: layers[3](layers[2](layers[1](layers[0](t)))),
+    ):
         for p in w:
             p.grad = None
         run(leaf(1.0, 2.0)).sum().backward()

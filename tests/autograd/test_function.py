@@ -35,7 +35,9 @@ def test_save_for_backward_and_differentiate_twice(m):
 
     x = leaf(m, 2.0, -1.0)
     y = Cube.apply(x)
-    assert y.requires_grad and type(y.grad_fn).__name__ in ("Node", "CubeBackward") and y.grad_fn.name() == "CubeBackward"
+    assert (
+        y.requires_grad and type(y.grad_fn).__name__ in ("Node", "CubeBackward") and y.grad_fn.name() == "CubeBackward"
+    )
     (g,) = m.autograd.grad(y.sum(), x, create_graph=True)
     close(g, 12.0, 3.0)
     (h,) = m.autograd.grad(g.sum(), x)

@@ -36,7 +36,11 @@ def test_wrong_gradient_names_the_input_and_both_jacobians():
     x, y = leaf(0.3, -1.2), leaf(0.5, 2.0)
     with pytest.raises(rl.autograd.GradcheckError, match="with respect to input 1") as error:
         rl.autograd.gradcheck(Wrong.apply, (x, y))
-    assert "numerical" in str(error.value) and "analytical" in str(error.value) and "largest difference 2" in str(error.value)
+    assert (
+        "numerical" in str(error.value)
+        and "analytical" in str(error.value)
+        and "largest difference 2" in str(error.value)
+    )
     assert not rl.autograd.gradcheck(Wrong.apply, (x, y), raise_exception=False)
 
 

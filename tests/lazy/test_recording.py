@@ -64,6 +64,7 @@ def test_a_changing_learning_rate_is_an_input() -> None:
 
 def test_python_numbers_are_inputs() -> None:
     x = make(4)
+    x.tolist()
     results = []
     for i in range(5):
         y = ((x * i + 0.5 * i) / (i + 1)).clamp(min=-float(i))
@@ -154,12 +155,12 @@ def test_programs_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_refused_op_records_nothing() -> None:
     x = make(2, 3)
-    y = x + 1
+    y, four, two = x + 1, make(4), make(2)
     depth = local.trace.node.depth
-    for wrong in (lambda: x @ x, lambda: x.view(5), lambda: x + make(4), lambda: rl.cat([x, make(2)]), lambda: x.sum(7)):
+    for wrong in (lambda: x @ x, lambda: x.view(5), lambda: x + four, lambda: rl.cat([x, two]), lambda: x.sum(7)):
         with pytest.raises((RuntimeError, IndexError)):
             wrong()
-    assert local.trace.node.depth - depth <= 3  # buffers may have entered
+    assert local.trace.node.depth - depth <= 1  # the transposition before a product may be
     assert y.tolist() == (x + 1).tolist()
 
 
@@ -231,15 +232,15 @@ def test_each_thread_has_its_own_trace() -> None:
     x = make(4)
     pending = x + 1
     found = in_threads(4, lambda i: (make(4) * i).tolist())
-    assert found == [[v * i for v in make(4).tolist()] for i in range(4)]
-    assert pending.tolist() == [v + 1 for v in x.tolist()]
+    assert found == [(make(4) * i).tolist() for i in range(4)]
+    assert pending.tolist() == (make(4) + 1).tolist()
 
 
 def test_pending_tensors_cross_threads() -> None:
     pending = make(4) * 3
-    assert in_threads(4, lambda i: (pending + i).tolist()) == [[v * 3 + i for v in make(4).tolist()] for i in range(4)]
+    assert in_threads(4, lambda i: (pending + i).tolist()) == [(make(4) * 3 + i).tolist() for i in range(4)]
     made = in_threads(2, lambda i: make(3) + i)
-    assert (made[0] + made[1]).tolist() == [2 * v + 1 for v in make(3).tolist()]
+    assert (made[0] + made[1]).tolist() == (make(3) * 2 + 1).tolist()
 
 
 def test_shared_model_in_eight_threads() -> None:

@@ -30,7 +30,9 @@ def test_values_gradients_and_second_derivatives(name, args, options):
         x = m.tensor(X, requires_grad=True)
         y = getattr(f, name)(x, *args, **options)
         (g,) = m.autograd.grad((y * y).sum(), x, create_graph=True)
-        h = g if name == "hardsigmoid" else m.autograd.grad((g * g).sum(), x)[0]  # PyTorch stops at the first derivative there
+        h = (
+            g if name == "hardsigmoid" else m.autograd.grad((g * g).sum(), x)[0]
+        )  # PyTorch stops at the first derivative there
         found.append([y.detach().numpy(), g.detach().numpy(), h.detach().numpy(), y.grad_fn.name()])
     for ours, theirs in zip(found[0][:3], found[1][:3], strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-7, atol=1e-9)
@@ -63,7 +65,10 @@ def test_top_level_in_place_names(name):
 def test_prelu(shape, count):
     found = []
     for m, f in ((rl, F), (torch, torch.nn.functional)):
-        x = m.tensor(X.ravel()[: int(np.prod(shape))].reshape(shape) if np.prod(shape) <= 18 else np.resize(X, shape), requires_grad=True)
+        x = m.tensor(
+            X.ravel()[: int(np.prod(shape))].reshape(shape) if np.prod(shape) <= 18 else np.resize(X, shape),
+            requires_grad=True,
+        )
         w = m.tensor(np.linspace(0.1, 0.5, count), requires_grad=True)
         y = f.prelu(x, w)
         (y * y).sum().backward()

@@ -101,7 +101,12 @@ def test_ctc(targets, input_lengths, target_lengths, zero_infinity):
         for m, f in ((rl, F), (torch, torch.nn.functional)):
             a = m.tensor(logits, requires_grad=True)
             loss = f.ctc_loss(
-                a.log_softmax(-1), m.tensor(targets), input_lengths, target_lengths, reduction=reduction, zero_infinity=zero_infinity
+                a.log_softmax(-1),
+                m.tensor(targets),
+                input_lengths,
+                target_lengths,
+                reduction=reduction,
+                zero_infinity=zero_infinity,
             )
             loss.sum().backward()
             found.append((loss.detach().numpy(), a.grad.numpy()))
@@ -127,7 +132,9 @@ def test_graph_nodes_are_named_as_in_pytorch():
     assert F.cross_entropy(a[..., None], target[:, None]).grad_fn.name() == "NllLoss2DBackward0"
     assert F.mse_loss(a, rl.zeros(3, 5)).grad_fn.name() == "MseLossBackward0"
     assert F.l1_loss(a, rl.zeros(3, 5)).grad_fn.name() == "MeanBackward0"
-    assert F.binary_cross_entropy_with_logits(a, rl.zeros(3, 5)).grad_fn.name() == "BinaryCrossEntropyWithLogitsBackward0"
+    assert (
+        F.binary_cross_entropy_with_logits(a, rl.zeros(3, 5)).grad_fn.name() == "BinaryCrossEntropyWithLogitsBackward0"
+    )
 
 
 def test_target_out_of_bounds_names_target_and_classes():
@@ -159,7 +166,9 @@ def test_shapes_that_do_not_fit():
 
 
 def test_raw_outputs_in_binary_cross_entropy():
-    with pytest.raises(RuntimeError, match=r"input should be between 0 and 1; got values from -2 to 3.*sigmoid") as error:
+    with pytest.raises(
+        RuntimeError, match=r"input should be between 0 and 1; got values from -2 to 3.*sigmoid"
+    ) as error:
         F.binary_cross_entropy(rl.tensor([-2.0, 3.0]), rl.tensor([0.0, 1.0])).item()
     assert "BCEWithLogitsLoss" in str(error.value)
     with pytest.raises(RuntimeError, match="target should be between 0 and 1"):
@@ -169,7 +178,10 @@ def test_raw_outputs_in_binary_cross_entropy():
 
 
 def test_broadcast_target_warns_with_both_sizes():
-    with pytest.warns(UserWarning, match=r"target size \(torch.Size\(\[3\]\)\).*different to the input size.*both are spread over \[3, 3\]"):
+    with pytest.warns(
+        UserWarning,
+        match=r"target size \(torch.Size\(\[3\]\)\).*different to the input size.*both are spread over \[3, 3\]",
+    ):
         F.mse_loss(rl.zeros(3, 1), rl.zeros(3))
     with pytest.warns(UserWarning, match="one is spread"):
         F.l1_loss(rl.zeros(3, 5), rl.zeros(3, 1))

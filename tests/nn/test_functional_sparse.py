@@ -54,7 +54,9 @@ def test_embedding_renorms_in_place_and_differentiates_twice():
 
 
 def test_embedding_mistakes():
-    with pytest.raises(IndexError, match=r"index out of range in self: got index 7 at position \(1,\); expected 0 to 4"):
+    with pytest.raises(
+        IndexError, match=r"index out of range in self: got index 7 at position \(1,\); expected 0 to 4"
+    ):
         F.embedding(rl.tensor([1, 7]), rl.tensor(TABLE)).sum().item()
     with pytest.raises(IndexError, match="got index -1"):
         F.embedding(rl.tensor([-1]), rl.tensor(TABLE)).sum().item()
@@ -140,7 +142,14 @@ ALLOWED[1] = False
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"scale": 0.3}, {"attn_mask": A(3, 5)}, {"attn_mask": ALLOWED}, {"attn_mask": np.where(ALLOWED, 0.0, -np.inf)}, {"is_causal": True}],
+    [
+        {},
+        {"scale": 0.3},
+        {"attn_mask": A(3, 5)},
+        {"attn_mask": ALLOWED},
+        {"attn_mask": np.where(ALLOWED, 0.0, -np.inf)},
+        {"is_causal": True},
+    ],
     ids=["plain", "scale", "added", "bool", "infinite", "causal"],
 )
 def test_attention(options):
@@ -174,7 +183,9 @@ def test_distance_of_equal_vectors_and_cosines():
         F.cosine_similarity(rl.ones(2, 2, dtype=rl.int64), rl.ones(2, 2, dtype=rl.int64))
 
 
-@pytest.mark.parametrize("options", [{}, {"bias": True}, {"zero": True, "mask": True}, {"padding": True, "average": False}, {"lone": True}])
+@pytest.mark.parametrize(
+    "options", [{}, {"bias": True}, {"zero": True, "mask": True}, {"padding": True, "average": False}, {"lone": True}]
+)
 def test_multi_head_attention(options):
     local = np.random.RandomState(1)
     width, heads, length, source, batch = 6, 2, 3, 4, 2
