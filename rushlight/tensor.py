@@ -72,6 +72,11 @@ class Tensor(Handle):
             made._meta = made._meta.variant(requires_grad=True, leaf=True)
         return made
 
+    @staticmethod
+    def _of_array(array: np.ndarray, dtype: DType | None = None) -> Tensor:
+        """A tensor that takes over an array of its dtype's storage type, whose memory nobody else will use."""
+        return wrap(array, dtype)
+
     def as_subclass(self, cls: type) -> Any:
         """The same tensor as an instance of `cls`."""
         return Tensor._make_subclass(cls, self, self.requires_grad)
@@ -525,7 +530,8 @@ class Tensor(Handle):
 
     def is_set_to(self, tensor: Tensor) -> bool:
         """Whether both are the same window of the same memory."""
-        return (base_of(self)) is (base_of(tensor)) and self._meta == tensor._meta
+        mine, other = self._meta, tensor._meta
+        return base_of(self) is base_of(tensor) and mine.offset == other.offset and mine.variant(offset=0) is other.variant(offset=0)
 
     def data_ptr(self) -> int:
         """The address of the first element."""

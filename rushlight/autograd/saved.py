@@ -21,17 +21,22 @@ def writes_of(trace: Trace) -> dict[int, tuple[int, Entry]]:
             for index in range(len(entry.expansion.written)):
                 found[entry.storage[index]] = entry.depth, entry
         elif entry.op.inplace and not entry.op.untracked:
-            found[entry.storage[0]] = _written_by(trace, entry).depth, entry
+            write = _written_by(trace, entry)
+            if write is not None:
+                found[entry.storage[0]] = write.depth, entry
     return found
 
 
-def _written_by(trace: Trace, entry: Entry) -> Entry:
-    """The op whose result an entry puts back into its base: what that op saved is not changed by putting it back."""
+def _written_by(trace: Trace, entry: Entry) -> Entry | None:
+    """The op whose result an entry puts back into its base: what that op saved is not changed by putting it back.
+    None for writes through `.data`."""
     source = entry
     while source.op in _write_backs():
         made = trace.producer(source.inputs[1])
         if not (made.op.inplace or made.op in _write_backs()):
             return entry
+        if made.op.untracked:
+            return None
         source = made
     return source
 
@@ -68,11 +73,16 @@ class Saved:
             from rushlight.autograd.engine import freed_message
 
             raise RuntimeError(freed_message(self.entry, where))
-        if self.entry.op.inplace and self.slot == self.entry.inputs[0]:
-            return  # what an op in place has itself overwritten is kept as it was
+        if self.own_operand:
+            return
         depth, write = self.writes.get(self.trace.storage_of(self.slot), (0, None))
         if write is not None and depth > self.entry.depth:
             raise RuntimeError(changed_message(self.entry, self.trace.meta_of(self.slot), show_line(write.line), write.op.name))
+
+    @property
+    def own_operand(self) -> bool:
+        """Whether it is what an op in place has itself overwritten: that is kept as it was."""
+        return self.entry.op.inplace and self.slot == self.entry.inputs[0]
 
     def enter(self, target: Trace, handle: Any) -> int:
         """The slot of the value in the trace that uses it."""
@@ -96,7 +106,7 @@ class Saved:
                     "kept when its trace was run"
                 ) from None
             alive = owner() if owner is not None else None
-            if alive is not None and alive._version != version:
+            if alive is not None and alive._version != version and not self.own_operand:
                 raise RuntimeError(
                     changed_message(self.entry, handle._meta, f"version {alive._version}; expected version {version}", "an in-place op")
                 )

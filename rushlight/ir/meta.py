@@ -51,7 +51,7 @@ class Meta:
     """Shape, dtype, device, strides (elements), storage offset, and the autograd facts of one value.
 
     `leaf` marks values that a gradient accumulates into; `weak` marks Python numbers, which yield in type promotion.
-    Build with `meta(...)` or `variant(...)`, never directly: identity is equality.
+    Build with `meta(...)` or `variant(...)`, never directly: identity is equality, but for the results of `at(...)`.
     """
 
     __slots__ = ("shape", "dtype", "device", "stride", "offset", "requires_grad", "leaf", "weak", "numel", "contiguous")
@@ -88,6 +88,16 @@ class Meta:
         found = _variants[known] = meta(**fields)
         return found
 
+    def at(self, offset: int) -> Meta:
+        """The same at another storage offset. Not interned: the rows of a data set would pile up."""
+        if offset == self.offset:
+            return self
+        made = _new(Meta)
+        made.shape, made.dtype, made.device, made.stride, made.offset = self.shape, self.dtype, self.device, self.stride, offset
+        made.requires_grad, made.leaf, made.weak = self.requires_grad, self.leaf, self.weak
+        made.numel, made.contiguous = self.numel, self.contiguous
+        return made
+
     def __repr__(self) -> str:
         name = self.dtype.name + "(weak)" * self.weak
         return f"{name}{list(self.shape)}" + ("" if self.contiguous else f"/{list(self.stride)}")
@@ -97,6 +107,7 @@ class Meta:
 
 
 _LIMIT = 100_000  # shapes that never return must not pile up
+_new = object.__new__
 _interned: dict[tuple, Meta] = {}
 _variants: dict[tuple, Meta] = {}
 

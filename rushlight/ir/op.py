@@ -45,6 +45,7 @@ class Op:
                                         where no gradient flows; or one function `vjp(g, out, *inputs, needs, **static)`
                                         returning a tuple. Plain tensor code, so it differentiates again.
     lower                               the loop-level form for code generation; None: the NumPy reference runs it
+    quick                               for views: infer costs no more than to remember what it said
     write                               for views: the op that puts a changed view back into its base
     """
 
@@ -57,6 +58,7 @@ class Op:
     promote: Callable[..., Any] | None = None
     pointwise: bool = False
     view: bool = False
+    quick: bool = False
     write: Op | None = None
     random: bool = False
     inplace: bool = False

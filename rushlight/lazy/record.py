@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -65,6 +66,12 @@ def is_shared(base: Handle) -> bool:
     return shared is not None and (shared is True or shared() is not None)
 
 
+def let_go(base: Handle) -> None:
+    """Memory that came from NumPy code, which has since dropped it, is the tensor's own."""
+    if base._array is not None and base._array.base is None and sys.getrefcount(base._array) == 2:
+        base._shared = None
+
+
 _result_class: type = Handle
 
 
@@ -109,6 +116,8 @@ class Trace:
         with _claim:
             owner = handle._trace
             if owner is None or owner is self or not owner.pending:
+                if handle._shared is True:
+                    let_go(handle)
                 slot = append_leaf(self, handle, handle._array)
                 if not is_shared(handle):
                     handle._trace, handle._slot = self, slot

@@ -15,7 +15,7 @@ from rushlight.errors import explain_error
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import TABLE, Op, Param
 from rushlight.lazy.record import (
-    Handle, Trace, append_leaf, base_of, is_shared, local, new_handle, rebind, record, switch_grad_mode,
+    Handle, Trace, append_leaf, base_of, is_shared, let_go, local, new_handle, rebind, record, switch_grad_mode,
 )  # fmt: skip
 from rushlight.lazy.trie import MARK_LEAF, Entry
 
@@ -49,6 +49,8 @@ _metas: dict[tuple, Meta] = {}
 
 def _inferred(op: Op, meta: Meta, static: tuple) -> Meta:
     """The meta of a view; remembered, because a view of a base at rest leaves no entry that would remember it."""
+    if op.quick:
+        return op.infer(meta, *static)
     key = (op, meta, static)
     found = _metas.get(key)
     if found is None:
@@ -90,6 +92,8 @@ def record_view(op: Op, source: Any, static: tuple = ()) -> Any:
 def derive(trace: Trace, view: Any) -> int:
     """The slot of a view that is not current: its window of a base at rest, or its chain recorded again."""
     meta = view._meta
+    if view._base._shared is True:
+        let_go(view._base)
     if not meta.requires_grad and trace.expandable and _at_rest(view._base, trace):
         return append_leaf(trace, view, base_array(view), view._base)
     mode = local.grad_mode

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -302,15 +303,19 @@ squeeze = _view_op(
 
 
 def _select_infer(x: Meta, dim: int, index: int) -> Meta:
+    first, d, n, step = _first_of(x, dim)
+    if not -n <= index < n:
+        raise IndexError(f"index {index} is out of bounds for dimension {d} with size {n}")
+    return first.at(x.offset + (index if index >= 0 else index + n) * step)
+
+
+@functools.lru_cache(4096)
+def _first_of(x: Meta, dim: int) -> tuple[Meta, int, int, int]:
+    """Position 0 of a dimension; that dimension counted from the front, its size, and its stride."""
     if not x.ndim:
         raise IndexError("select() cannot be applied to a 0-dim tensor.")
     d = wrap_dim(dim, x.ndim, "select")
-    n = x.shape[d]
-    if not -n <= index < n:
-        raise IndexError(f"index {index} is out of bounds for dimension {d} with size {n}")
-    return viewed(
-        x, x.shape[:d] + x.shape[d + 1 :], x.stride[:d] + x.stride[d + 1 :], (index % n) * x.stride[d]
-    )
+    return viewed(x, x.shape[:d] + x.shape[d + 1 :], x.stride[:d] + x.stride[d + 1 :]), d, x.shape[d], x.stride[d]
 
 
 def _select(x: np.ndarray, dim: int, index: int) -> np.ndarray:
@@ -319,7 +324,7 @@ def _select(x: np.ndarray, dim: int, index: int) -> np.ndarray:
 
 select = _simple_view(
     "select(Tensor input, int dim, int index)", _select_infer, _select, lambda: [((values(3, 4), 1, 2), {}), ((values(3), 0, -1), {})],
-    doc="one position of a dimension, which is dropped",
+    doc="one position of a dimension, which is dropped", quick=True,
 )  # fmt: skip
 
 

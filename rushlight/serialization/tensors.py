@@ -17,14 +17,6 @@ STORAGE_NAMES = {
     "complex64": "ComplexFloatStorage", "complex128": "ComplexDoubleStorage",
 }  # fmt: skip
 
-_NUMPY = {
-    name: np.dtype(name)
-    for name in (
-        "float64", "float32", "float16", "int64", "int32", "int16", "int8", "uint8", "bool", "complex64", "complex128",
-        "uint16", "uint32", "uint64",
-    )
-}  # fmt: skip
-
 
 class Described(NamedTuple):
     """A tensor taken apart: its whole storage as bytes, and how the tensor looks at it."""
@@ -105,11 +97,8 @@ def rebuild(
 
 def from_bytes(data: np.ndarray, name: str, size: tuple[int, ...]) -> Any:
     """A contiguous tensor over a uint8 array, whose memory it shares."""
-    if name in _NUMPY:
-        return rushlight.from_numpy(data.view(_NUMPY[name]).reshape(size))
-    # dtypes that NumPy lacks travel as integers of their width.
     dtype = find_dtype(name)
-    return rushlight.from_numpy(data.view(f"i{dtype.itemsize}").reshape(size)).view(dtype)
+    return rushlight.Tensor._of_array(data.view(dtype.storage).reshape(size), dtype)
 
 
 def storage_of(blob: Blob) -> Any:

@@ -159,3 +159,18 @@ def test_info(capsys):
     output = capsys.readouterr().out
     for name in ("rushlight", "python", "numpy", "device", "threads", "caches", "backend"):
         assert re.search(rf"^{name} +\S", output, re.M), name
+
+
+def test_ctrl_c_while_loading():
+    code = (
+        "import os, signal, sys; sys.argv = ['-m']; sys.orig_argv = ['python', '-m', 'rushlight', 'info']; "
+        "import rushlight; os.kill(os.getpid(), signal.SIGINT); print('not reached')"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (result.returncode, result.stdout, result.stderr) == (130, "", "interrupted\n")
+
+
+def test_importing_the_library_leaves_ctrl_c_alone():
+    code = "import rushlight, signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert result.stdout == "True\n"

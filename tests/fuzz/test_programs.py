@@ -140,7 +140,7 @@ class Writer:
             return f"{x}.sum().item()"
         if 0 in t.stride():
             return f"{x}.add_(1.0)"
-        if not t.requires_grad and r.random() < 0.05:  # with a gradient PyTorch would use the changed value in backward
+        if not t.requires_grad and not detached(t, pool) and r.random() < 0.05:  # with a gradient PyTorch would use the changed value in backward
             return f"{x}.data.mul_(0.5)"
         y = self.other(t, pool)
         if y in pool and pool[y].requires_grad and not t.requires_grad and detached(t, pool):
@@ -148,7 +148,7 @@ class Writer:
         size = t.shape[0] if t.dim() else 1
         return r.choice(
             [f"{x}.add_({y})", f"{x}.mul_({y})", f"{x}.sub_({y})", f"{x} += {y}", f"{x} *= 0.5", f"{x}.zero_()",
-             f"{x}.copy_({y})" if y[0] == "v" else f"{x}.fill_({y})", f"{x}[...] = {y}", f"{x}[0] = {y}", f"{x}.tanh_()",
+             f"{x}.copy_({y})" if y[0] == "v" else f"{x}.fill_({y})", f"{x}[...] = {y}", f"{x}[0] = {y}", f"{x}.tanh_()", f"{x}.relu_()",
              f"{x}.sigmoid_()", f"{x}.clamp_(min=-1.0)", f"{x}[{x} > 0.3] = 0.25", f"{x}[{x}.detach() < 0] *= 2",
              f"{x}[torch.tensor([{r.randrange(size)}, {r.randrange(-size, size)}])] = 0.75",
              f"{x}.masked_fill_({x} > 0.5, -0.5)", f"{x}[..., 0] += {y}", f"{x}.neg_()", f"{x}.addcmul_({x}.detach(), {x}.detach(), value=0.1)",
@@ -164,7 +164,7 @@ class Writer:
             return r.choice([f"{x} + {y}", f"{x}.sum()", f"{x}.tanh()", f"torch.cat([{x}, {x}])"])
         return r.choice(
             [f"{x} + {y}", f"{x} * {y}", f"{x} - {y}", f"{x} * {x}", f"{x}.tanh()", f"{x}.exp().clamp(max=5.0)", f"{x}.sum(0)", f"{x}.sum()",
-             f"{x}.mean()", f"{x}.clone()", f"{x}.contiguous()", f"torch.cat([{x}, {x}])", f"torch.where({x} > 0, {x}, {y})", f"{x}.sigmoid()",
+             f"{x}.mean()", f"{x}.clone()", f"{x}.contiguous()", f"torch.cat([{x}, {x}])", f"torch.where({x} > 0, {x}, {y})", f"{x}.sigmoid()", f"{x}.relu()",
              f"{x} / 2.5", f"{x}[torch.tensor([0, 0])]", f"{x}.index_select(0, torch.tensor([0]))", f"{x}[{x} > 0]", f"-{x}",
              f"torch.stack([{x}, {x}])", f"{x}.flip(0)", f"{x}.cumsum(0)", f"{x} @ {x}", f"{x}.matmul({x}.mT)", f"{x}.sqrt()", f"{x}.max()", f"{x}.amax(0)"]
         )  # fmt: skip
@@ -260,6 +260,7 @@ def run_program(seed: int, length: int = 18) -> tuple[str, str]:
     lines: list[str] = []
     failed: list[str] = []
     refused: list[str] = []
+    ending = False
 
     def both(text: str) -> str:
         lines.append(text)
@@ -268,6 +269,8 @@ def run_program(seed: int, length: int = 18) -> tuple[str, str]:
             if attempt(text, mine) is not None or not kinder(lines, theirs):
                 failed.append(text)
             refused.append(text)
+            if not ending:
+                raise EndOfProgram  # what PyTorch recorded while keeping copies cannot go on without them
             return ""
         if expected is RuntimeError and "A view was created in no_grad mode" in str(theirs["last_error"]):
             raise EndOfProgram  # allowed here
@@ -306,6 +309,7 @@ def run_program(seed: int, length: int = 18) -> tuple[str, str]:
             return f"facts of {name}: PyTorch {facts(t)}, Rushlight {facts(mine[name])}", program()
     wanted = [name for name, t in pool.items() if t.requires_grad]
     if wanted:
+        ending = True
         difference = both("(" + " + ".join(f"{name}.sum()" for name in wanted) + ").backward()")
         if difference:
             return difference, program()

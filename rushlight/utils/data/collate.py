@@ -133,18 +133,21 @@ def _check_equal(what: str, values: Sequence[Any]) -> None:
 
 
 def _stack_tensors(batch: Sequence[Any]) -> Any:
-    try:
-        arrays = [tensor.numpy() for tensor in batch]
-    except (AttributeError, RuntimeError, TypeError):  # gradients, another device, or a type that NumPy does not have
-        arrays = []
-    if arrays and all(array.dtype == arrays[0].dtype for array in arrays):
+    if all(_is_plain(tensor, batch[0].dtype) for tensor in batch):
         # The batch becomes a plain input of the step that uses it, and not `len(batch)` entries of its trace.
-        return _stack_arrays(arrays)
+        return _stack_arrays([tensor._compute_array() for tensor in batch])
     try:
         return rushlight.stack(list(batch))
     except RuntimeError:
         _check_equal("shape", [tuple(tensor.shape) for tensor in batch])
         raise
+
+
+def _is_plain(value: Any, kind: Any) -> bool:
+    """Whether it is a tensor of that dtype that NumPy can stack."""
+    if not isinstance(value, rushlight.Tensor) or value.dtype is not kind or kind is rushlight.bfloat16:
+        return False
+    return value.is_cpu and not value.requires_grad
 
 
 def _stack_arrays(batch: Sequence[Any]) -> Any:

@@ -54,7 +54,8 @@ def _take_apart(tensor: Any) -> tuple[np.ndarray, bool, bool, str]:
 
 
 def _rebuild(array: np.ndarray, bits: bool, requires_grad: bool, device: str) -> Any:
-    tensor = rushlight.from_numpy(array if array.flags.writeable else array.copy())
+    # What the array lies in was mapped or read for it alone.
+    tensor = rushlight.Tensor._of_array(array if array.flags.writeable else array.copy())
     if bits:
         tensor = tensor.view(rushlight.bfloat16)
     if device:
