@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from rushlight.functional import FUNCTIONS
+from rushlight import functional
 
-# name here: name among the functions of `rushlight`
+# name here: name among the functions of `rushlight.functional`
 _NAMES = {
     "digamma": "digamma", "psi": "digamma", "entr": "entr", "erf": "erf", "erfc": "erfc", "erfcx": "erfcx",
     "erfinv": "erfinv",
@@ -22,7 +22,7 @@ __all__ = list(_NAMES)
 
 def __getattr__(name: str) -> Any:
     if name in _NAMES:
-        return FUNCTIONS[_NAMES[name]]
+        return getattr(functional, _NAMES[name])
     raise AttributeError(f"module 'rushlight.special' has no attribute {name!r}: it has {', '.join(sorted(_NAMES))}.")
 
 

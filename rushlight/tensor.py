@@ -221,10 +221,11 @@ class Tensor(Handle):
 
     def _compute_array(self) -> np.ndarray:
         """The values as NumPy computes with them (bfloat16 as float32); for reading only."""
+        if self._meta.dtype is not dtypes.bfloat16:
+            return realise(self)
         from rushlight.backend.numpy.half import from_bfloat16
 
-        array = realise(self)
-        return from_bfloat16(array) if self._meta.dtype is dtypes.bfloat16 else array
+        return from_bfloat16(realise(self))
 
     def numpy(self, *, force: bool = False) -> np.ndarray:
         """The values as an array that shares this tensor's memory.

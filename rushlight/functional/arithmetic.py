@@ -52,7 +52,7 @@ _scaled("add", 1)
 _scaled("sub", -1)
 
 
-@public(method=True)
+@public()
 def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
     """other - alpha * input."""
     return record(TABLE["sub"], (other, input if alpha == 1 else input * alpha))
@@ -314,7 +314,7 @@ def fill_(input: Any, value: Any) -> Any:
     return record_inplace(TABLE["copy_"], (input, value))
 
 
-public("fill", method=True)(lambda input, value: record(TABLE["copy"], (input, value)))
+public("fill")(lambda input, value: record(TABLE["copy"], (input, value)))
 
 
 @public(method=True)
@@ -365,7 +365,7 @@ def _aliases() -> None:
             if name + suffix in TABLE:
                 function = function_of(TABLE[name + suffix])
                 for other in others:
-                    public(other + suffix, method=True)(function)
+                    public(other + suffix, method=True, function=not suffix)(function)
 
 
 _aliases()

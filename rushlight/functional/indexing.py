@@ -203,7 +203,7 @@ def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -
     return _put(input, indices, values, accumulate, record, "index_put")
 
 
-@public(method=True)
+@public(method=True, function=False)
 def index_put_(input: Any, indices: Any, values: Any, accumulate: bool = False) -> Any:
     """In-place `index_put`."""
     return _put(input, indices, values, accumulate, record_inplace, "index_put_")
@@ -231,7 +231,7 @@ def scatter(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = N
     return record(TABLE["scatter_op"], (input, index, _source(src, value)), (int(dim), reduce or ""))
 
 
-@public(method=True)
+@public(method=True, function=False)
 def scatter_(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = None, reduce: str = "") -> Any:
     """In-place `scatter`."""
     return record_inplace(TABLE["scatter_op_"], (input, index, _source(src, value)), (int(dim), reduce or ""))
@@ -243,7 +243,7 @@ def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
     return record(TABLE["scatter_op"], (input, index, src), (int(dim), "add"))
 
 
-@public(method=True)
+@public(method=True, function=False)
 def scatter_add_(input: Any, dim: int, index: Any, src: Any) -> Any:
     """In-place `scatter_add`."""
     return record_inplace(TABLE["scatter_op_"], (input, index, src), (int(dim), "add"))
@@ -282,7 +282,7 @@ def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1) 
     return record(TABLE["index_add_op"], (input, index, source, alpha), (int(dim),))
 
 
-@public(method=True)
+@public(method=True, function=False)
 def index_add_(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1) -> Any:
     """In-place `index_add`."""
     return record_inplace(TABLE["index_add_op_"], (input, index, source, alpha), (int(dim),))
@@ -294,7 +294,7 @@ def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
     return record(TABLE["index_copy_op"], (input, index, source), (int(dim),))
 
 
-@public(method=True)
+@public(method=True, function=False)
 def index_copy_(input: Any, dim: int, index: Any, source: Any) -> Any:
     """In-place `index_copy`."""
     return record_inplace(TABLE["index_copy_op_"], (input, index, source), (int(dim),))
@@ -306,7 +306,7 @@ def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
     return record(TABLE["index_copy_op"], (input, index, value), (int(dim),))
 
 
-@public(method=True)
+@public(method=True, function=False)
 def index_fill_(input: Any, dim: int, index: Any, value: Any) -> Any:
     """In-place `index_fill`."""
     return record_inplace(TABLE["index_copy_op_"], (input, index, value), (int(dim),))
@@ -344,7 +344,7 @@ def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
     return flat.index_put((positions,), source.reshape(-1)[: positions.numel()]).reshape(wide.shape)
 
 
-@public(method=True)
+@public(method=True, function=False)
 def masked_scatter_(input: Any, mask: Any, source: Any) -> Any:
     """In-place `masked_scatter`."""
     return input.copy_(masked_scatter(input, mask, source))

@@ -164,17 +164,16 @@ def write_out(out: Any, result: Any) -> Any:
 
 # Op names that are the public name of something else, written by hand in this package.
 _INTERNAL_SUFFIXES = ("_op", "_op_", "_part", "_write", "_write_", "_backward", "_dim")
-_INTERNAL = {"copy"}  # PyTorch has copy_ and clone only; x.copy(y) gets the hint to them
 
 
 def generate() -> None:
     """Functions and methods for every op of the table that no hand-written one replaces."""
     for name, op in TABLE.items():
-        if name.endswith(_INTERNAL_SUFFIXES) or name in _INTERNAL:
+        if name.endswith(_INTERNAL_SUFFIXES):
             continue
         function = function_of(op)
-        FUNCTIONS.setdefault(name, function)
-        if op.params and op.params[0].name in ("input", "self") and op.params[0].kind in ("Tensor", "Operand"):
+        (FUNCTIONS if "function" in op.public else HELPERS).setdefault(name, function)
+        if "method" in op.public and op.params and op.params[0].name in ("input", "self") and op.params[0].kind in ("Tensor", "Operand"):
             METHODS.setdefault(name, function)
 
 

@@ -45,7 +45,8 @@ class Op:
                                         where no gradient flows; or one function `vjp(g, out, *inputs, needs, **static)`
                                         returning a tuple. Plain tensor code, so it differentiates again.
     lower                               the loop-level form for code generation; None: the NumPy reference runs it
-    quick                               for views: infer costs no more than to remember what it said
+    quick                               for views: infer costs no more than to remember what it said; it and reference take
+                                        the static arguments in order
     write                               for views: the op that puts a changed view back into its base
     """
 
@@ -65,6 +66,7 @@ class Op:
     functional: Op | None = None
     untracked: bool = False
     grad_name: str = ""
+    public: str = "function method"  # where users find it; names that end in _op, _write, … are internal whatever it says
     samples: Callable[[], list] | None = None
     errors: Callable[[], list] | None = None
     doc: str = ""
@@ -125,6 +127,12 @@ def declare(signature: str, *, inplace: bool = False, **facts: Any) -> Op:
     return op
 
 
+def _inplace_public(op: Op) -> str:
+    if op.public in ("", "function"):
+        return op.public
+    return "function method" if len(op.params) == 1 else "method"
+
+
 def inplace_of(op: Op) -> Op:
     """The sibling that writes its result to its first input: same rule, same gradient, result cast to the target."""
     from rushlight.ir.inplace import inplace_infer
@@ -132,5 +140,5 @@ def inplace_of(op: Op) -> Op:
     return Op(
         name=op.name + "_", params=op.params, infer=inplace_infer(op), reference=op.reference, vjp=op.vjp, lower=op.lower,
         promote=op.promote, pointwise=op.pointwise, random=op.random, inplace=True, functional=op,
-        untracked=op.untracked, grad_name=op.grad_name, doc=f"In-place version of `{op.name}`.",
+        untracked=op.untracked, grad_name=op.grad_name, public=_inplace_public(op), doc=f"In-place version of `{op.name}`.",
     )  # fmt: skip

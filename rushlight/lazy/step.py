@@ -12,6 +12,7 @@ from rushlight import config
 from rushlight.lazy import explain
 from rushlight.lazy.record import Trace, base_of, fresh_trace, local
 from rushlight.lazy.trie import Entry, prune
+from rushlight.lazy.views import base_array
 
 _programs: OrderedDict[tuple, Any] = OrderedDict()  # least recently used first
 
@@ -179,6 +180,4 @@ def realise(handle: Any) -> np.ndarray:
             + (f" with {type(base._failure).__name__}: {base._failure}" if base._failure else "")
             + ". Fix: compute it again."
         ) from base._failure
-    from rushlight.lazy.views import base_array
-
     return base_array(handle)

@@ -168,6 +168,9 @@ def base_array(handle: Any) -> np.ndarray:
         return handle._array
     array = handle._base._array
     for op, static in handle._chain:
+        if op.quick:
+            array = op.reference(array, *static)
+            continue
         array = op.reference(array, **dict(zip(op.statics, static, strict=True)))
     return array
 

@@ -83,7 +83,7 @@ leaky_relu = _activation(
 threshold = _activation(
     "threshold(Tensor input, Number threshold, Number value)", lambda x, threshold, value: np.where(x <= threshold, value, x),
     lambda g, out, x, threshold, value: T.where(x <= threshold, 0, g), "value where input <= threshold", integers=True,
-    samples=_with(0.1, 20.0),
+    samples=_with(0.1, 20.0), public="function",
 )  # fmt: skip
 hardshrink = _activation(
     "hardshrink(Tensor input, Number lambd=0.5)", lambda x, lambd: np.where(np.abs(x) <= lambd, 0, x),
@@ -151,7 +151,7 @@ elu = _activation(
 celu = _activation(
     "celu(Tensor input, Number alpha=1.0)", lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0) / alpha)),
     lambda g, out, x, alpha: T.where(x > 0, g, g * (x / alpha).exp()), "input, alpha * (exp(input / alpha) - 1) below 0",
-    samples=_with(1.3),
+    samples=_with(1.3), public="function",
 )  # fmt: skip
 silu = _activation(
     "silu_op(Tensor input)", lambda x: x * _sigmoid(x),

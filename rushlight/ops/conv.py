@@ -270,7 +270,7 @@ convolution = declare(
     "convolution(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, bool transposed, "
     "int[] output_padding, int groups)",
     infer=_infer, reference=_convolution, vjp=_vjp, samples=_samples,
-    doc="the (transposed) convolution over every dimension after the first two",
+    public="function", doc="the (transposed) convolution over every dimension after the first two",
 )  # fmt: skip
 
 

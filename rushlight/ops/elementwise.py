@@ -54,7 +54,7 @@ add_scaled = _binary(
     "add_scaled(Operand input, Operand other, Number alpha)",
     lambda a, b, alpha: a + alpha * b,
     (lambda g, out, a, b, alpha: g, lambda g, out, a, b, alpha: g * conj(alpha), None),
-    samples=lambda: [((a, b, 2), {}) for (a, b), _ in binary()], grad_name="AddBackward0",
+    samples=lambda: [((a, b, 2), {}) for (a, b), _ in binary()], grad_name="AddBackward0", public="",
     doc="input + alpha * other",
 )  # fmt: skip
 sub = _binary(
@@ -94,7 +94,7 @@ floor_divide = _binary(
 )
 trunc_divide = _binary(
     "trunc_divide(Operand input, Operand other)", _trunc_divide, (None, None), samples=numbers,
-    grad_name="DivBackward1", doc="input / other, rounded toward zero",
+    grad_name="DivBackward1", public="", doc="input / other, rounded toward zero",
 )  # fmt: skip
 
 
@@ -508,7 +508,7 @@ def _convert(x: np.ndarray, dtype: Any) -> np.ndarray:
 
 
 cast = declare(
-    "cast(Tensor input, dtype dtype)",
+    "cast(Tensor input, dtype dtype)", public="",
     infer=lambda x, dtype: elementwise("cast", (x,), dtype) if not x.weak else x.variant(dtype=dtype, weak=False),
     reference=_convert, vjp=(lambda g, out, x, dtype: g.to(x.dtype),), pointwise=True, grad_name="ToCopyBackward0",
     samples=lambda: [((a, dtypes.float64), {}) for (a,), _ in unary()], doc="the same values in another dtype",

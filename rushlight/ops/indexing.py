@@ -93,7 +93,7 @@ def _index_put(x: np.ndarray, value: np.ndarray, indices: Sequence[np.ndarray], 
 
 
 index = declare(
-    "index(Tensor input, Tensor[] indices, any dims)", infer=_index_infer,
+    "index(Tensor input, Tensor[] indices, any dims)", public="", infer=_index_infer,
     reference=lambda x, indices, dims: x[_key(x, indices, dims)],
     vjp=(
         lambda g, out, x, indices, dims: T.apply(

@@ -133,7 +133,7 @@ def _linear_vjp(g: Any, out: Any, x: Any, weight: Any, bias: Any, *, needs: tupl
 
 
 linear = declare(
-    "linear(Tensor input, Tensor weight, Tensor? bias=None)", infer=_linear_infer, reference=_linear, vjp=_linear_vjp,
+    "linear(Tensor input, Tensor weight, Tensor? bias=None)", public="", infer=_linear_infer, reference=_linear, vjp=_linear_vjp,
     grad_name="AddmmBackward0",
     samples=lambda: [
         ((values(4, 3), values(5, 3, seed=1), values(5, seed=2)), {}), ((values(2, 4, 3), values(5, 3, seed=1)), {}),

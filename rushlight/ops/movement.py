@@ -89,11 +89,11 @@ detach = declare(
     samples=lambda: [((values(2, 3),), {})],
 )  # fmt: skip
 data = declare(
-    "data(Tensor input)", **_same, view=True, untracked=True, write=_alias_write("data", True, _through),
+    "data(Tensor input)", public="", **_same, view=True, untracked=True, write=_alias_write("data", True, _through),
     doc="as detach, and writes are not counted as versions", samples=lambda: [((values(2, 3),), {})],
 )  # fmt: skip
 alias = declare(
-    "alias(Tensor input)", **_same, view=True, vjp=(lambda g, out, x: g,),
+    "alias(Tensor input)", public="", **_same, view=True, vjp=(lambda g, out, x: g,),
     write=_alias_write("alias", False, (None, lambda g, out, x, src: g)), doc="the same memory",
     samples=lambda: [((values(2, 3),), {})],
 )  # fmt: skip
@@ -169,7 +169,7 @@ def _view_infer(x: Meta, size: Sequence[int]) -> Meta:
 
 
 view = _view_op(
-    "view(Tensor input, int[] size)", infer=_view_infer, reference=lambda x, size: x.reshape(size),
+    "view(Tensor input, int[] size)", public="method", infer=_view_infer, reference=lambda x, size: x.reshape(size),
     vjp=(lambda g, out, x, size: g.reshape(x.shape),),
     put=lambda x, src, size: np.array(src.reshape(x.shape)),
     put_vjp=(None, lambda g, out, x, src, size: g.reshape(src.shape)),
@@ -261,7 +261,7 @@ def _expand(x: np.ndarray, size: Sequence[int]) -> np.ndarray:
 
 
 expand = _view_op(
-    "expand(Tensor input, int[] size)", infer=_expand_infer, reference=_expand, put=lambda x, src, size: np.array(src.reshape(x.shape)),
+    "expand(Tensor input, int[] size)", public="method", infer=_expand_infer, reference=_expand, put=lambda x, src, size: np.array(src.reshape(x.shape)),
     put_vjp=(None, lambda g, out, x, src, size: g.expand(src.shape)),
     vjp=(lambda g, out, x, size: g.sum_to_size(x.shape),),
     samples=lambda: [((values(3, 1), (2, 3, 4)), {}), ((values(3, 1), (-1, 4)), {})],
@@ -352,7 +352,7 @@ def _slice(x: np.ndarray, dim: int, start: int | None, end: int | None, step: in
 slice_ = _simple_view(
     "slice(Tensor input, int dim=0, int? start=None, int? end=None, int step=1)", _slice_infer, _slice,
     lambda: [((values(5, 3),), {"dim": 0, "start": 1, "end": 5, "step": 2}), ((values(3, 4),), {"dim": 1, "start": -2})],
-    doc="every step-th position from start to end of a dimension",
+    public="", doc="every step-th position from start to end of a dimension",
 )  # fmt: skip
 
 
@@ -412,7 +412,7 @@ def _unfold_back(g: np.ndarray, input_sizes: Sequence[int], dim: int, size: int,
 
 
 unfold = _view_op(
-    "unfold(Tensor input, int dimension, int size, int step)", infer=_unfold_infer, reference=_unfold, put=_put(_unfold),
+    "unfold(Tensor input, int dimension, int size, int step)", public="method", infer=_unfold_infer, reference=_unfold, put=_put(_unfold),
     put_vjp=_put_vjp("unfold"),
     vjp=(lambda g, out, x, dimension, size, step: T.apply("unfold_backward", (g,), {"input_sizes": tuple(x.shape) or (1,), "dim": dimension, "size": size, "step": step}).reshape(x.shape),),
     samples=lambda: [((values(7), 0, 3, 2), {}), ((values(2, 6), 1, 2, 1), {})], doc="sliding windows of a dimension",
@@ -483,7 +483,7 @@ def _bits(x: np.ndarray, dtype: Any) -> np.ndarray:
 
 
 view_dtype = _view_op(
-    "view_dtype(Tensor input, dtype dtype)", infer=_bits_infer, reference=_bits, vjp=None, put=_put(_bits), put_vjp=None,
+    "view_dtype(Tensor input, dtype dtype)", public="", infer=_bits_infer, reference=_bits, vjp=None, put=_put(_bits), put_vjp=None,
     samples=lambda: [((values(2, 4), dtypes.int64), {})], doc="the same bits read as another dtype",
 )  # fmt: skip
 
@@ -514,7 +514,7 @@ def _as_real_infer(x: Meta) -> Meta:
 
 
 view_as_real = _view_op(
-    "view_as_real(Tensor input)", infer=_as_real_infer,
+    "view_as_real(Tensor input)", public="function", infer=_as_real_infer,
     reference=lambda x: np.lib.stride_tricks.as_strided(x.real, (*x.shape, 2), (*x.strides, x.itemsize // 2)),
     vjp=(lambda g, out, x: T.view_as_complex(g.contiguous()),),
     put=lambda x, src: np.ascontiguousarray(src).view(x.dtype).reshape(x.shape), put_vjp=None,
@@ -529,7 +529,7 @@ def _as_complex_infer(x: Meta) -> Meta:
 
 
 view_as_complex = _view_op(
-    "view_as_complex(Tensor input)", infer=_as_complex_infer,
+    "view_as_complex(Tensor input)", public="function", infer=_as_complex_infer,
     reference=lambda x: np.ascontiguousarray(x).view(np.result_type(x, np.complex64))[..., 0],
     vjp=(lambda g, out, x: T.view_as_real(g.contiguous()),),
     put=lambda x, src: np.stack([src.real, src.imag], -1), put_vjp=None, samples=lambda: [((values(3, 2),), {})],
@@ -560,7 +560,7 @@ def _copy_infer(x: Meta, src: Meta) -> Meta:
 
 
 copy = declare(
-    "copy(Tensor input, Operand src)", infer=_copy_infer,
+    "copy(Tensor input, Operand src)", public="", infer=_copy_infer,
     reference=lambda x, src: np.broadcast_to(src, x.shape).copy(),
     vjp=(None, lambda g, out, x, src: g.to(src.dtype) if hasattr(src, "dtype") else None), inplace=True, pointwise=True,
     grad_name="CopyBackwards", samples=lambda: [((values(2, 3), values(3)), {})], doc="src in the shape and dtype of input",
@@ -665,7 +665,7 @@ def _repeat_back(g: Any, out: Any, x: Any, repeats: Sequence[int]) -> Any:
 
 
 repeat = declare(
-    "repeat(Tensor input, int[] repeats)", infer=_repeat_infer,
+    "repeat(Tensor input, int[] repeats)", public="method", infer=_repeat_infer,
     reference=lambda x, repeats: np.tile(x, repeats), vjp=(_repeat_back,),
     samples=lambda: [((values(2, 3), (2, 1, 2)), {})], doc="the tensor tiled",
 )  # fmt: skip

@@ -34,13 +34,16 @@ def _real_float(name: str) -> Any:
     return infer
 
 
+_NAMESPACE_ONLY = {"entr", "erfcx", "i0e", "i1", "i1e", "log_ndtr", "ndtr"}  # in torch.special, not in torch
+
+
 def _special(
     name: str, reference: Any, vjp: Any, doc: str, samples: Any = unary, *, inplace: bool = True, more: str = ""
 ) -> Op:
     return declare(
         f"{name}(Tensor input{more})", infer=_real_float(name), reference=reference,
         vjp=None if vjp is None else (vjp,), promote=promote_float, pointwise=True, inplace=inplace, samples=samples,
-        doc=doc,
+        doc=doc, public="" if name in _NAMESPACE_ONLY else "function method",
     )  # fmt: skip
 
 
@@ -163,12 +166,12 @@ polygamma = declare(
     samples=lambda: [((a, n), {}) for (a,), _ in positive() for n in (1, 2)], doc="the n-th derivative of digamma",
 )  # fmt: skip
 zeta = declare(
-    "zeta(Operand input, Operand other)", infer=_real_float("zeta"), reference=special.zeta, promote=promote_float,
+    "zeta(Operand input, Operand other)", public="", infer=_real_float("zeta"), reference=special.zeta, promote=promote_float,
     vjp=(None, lambda g, out, x, q: g * -x * T.apply("zeta", (x + 1, q), {})), pointwise=True,
     samples=lambda: [((2.5, np.asarray(a + 1)), {}) for (a,), _ in positive()], doc="the Hurwitz zeta function",
 )  # fmt: skip
 xlog1py = declare(
-    "xlog1py(Operand input, Operand other)", infer=_real_float("xlog1py"), promote=promote_float, pointwise=True,
+    "xlog1py(Operand input, Operand other)", public="", infer=_real_float("xlog1py"), promote=promote_float, pointwise=True,
     reference=lambda a, b: np.where(np.isnan(b), b, np.where(a == 0, a * 0, a * np.log1p(b))),
     vjp=(
         lambda g, out, a, b: g * T.log1p(T.as_operand(b, g)),
