@@ -36,7 +36,22 @@ e, pi, inf, nan, newaxis = _math.e, _math.pi, _math.inf, _math.nan, None
 strided = "torch.strided"
 
 # Outer rooms load on first use: `import rushlight` must stay quick.
-_ROOMS = ("linalg", "special", "autograd", "backends", "cuda", "nn", "optim", "utils", "vision", "serialization", "compat", "random", "storage", "version")
+_ROOMS = (
+    "linalg",
+    "special",
+    "autograd",
+    "backends",
+    "cuda",
+    "nn",
+    "optim",
+    "utils",
+    "vision",
+    "serialization",
+    "compat",
+    "random",
+    "storage",
+    "version",
+)
 
 
 def __getattr__(name: str) -> Any:

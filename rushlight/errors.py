@@ -9,6 +9,7 @@ import linecache
 import os
 import sys
 import warnings
+from collections.abc import Callable, Iterable
 from types import FrameType
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
@@ -28,6 +29,30 @@ class MissingExtraError(ImportError):
 
 class FileFormatError(RuntimeError):
     """A checkpoint or data file is malformed; the message names the file and the offset."""
+
+
+class MissingNameError(AttributeError):
+    """An AttributeError that looks for near names only when it is read: `hasattr` stays cheap.
+
+    `obj=None` keeps the interpreter from adding its own suggestion after ours.
+    """
+
+    def __init__(self, owner: str, name: str, known: Callable[[], Iterable[str]], instead: str | None = None):
+        super().__init__(name, name=name, obj=None)
+        self._text = f"{owner} has no attribute '{name}'"
+        self._known, self._instead = known, instead
+
+    def __str__(self) -> str:
+        hint = self._instead
+        if hint is None:
+            from difflib import get_close_matches
+
+            near = get_close_matches(self.name, [n for n in self._known() if not n.startswith("_")], 3, 0.7)
+            hint = ", ".join(map(repr, near))
+        return self._text + (f". Did you mean: {hint}?" if hint else "")
+
+    def __reduce__(self) -> tuple:
+        return AttributeError, (str(self),)
 
 
 def explain_error(op: str, *, got: str, expected: str | None = None, fix: str | None = None) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from rushlight.errors import MissingNameError
+
 # name: (module, attribute)
 ELSEWHERE: dict[str, tuple[str, str]] = {
     "save": ("rushlight.serialization", "save"),
@@ -38,11 +40,7 @@ def find(name: str) -> Any:
     if name in ELSEWHERE:
         module, attribute = ELSEWHERE[name]
         return getattr(importlib.import_module(module), attribute)
-    import difflib
     import sys
 
     package = sys.modules["rushlight"]
-    near = difflib.get_close_matches(name, [n for n in {*vars(package), *ELSEWHERE, *package._ROOMS} if not n.startswith("_")], 3, 0.7)
-    raise AttributeError(
-        f"module 'rushlight' has no attribute '{name}'" + (f". Did you mean: {', '.join(map(repr, near))}?" if near else "")
-    )
+    raise MissingNameError("module 'rushlight'", name, lambda: {*vars(package), *ELSEWHERE, *package._ROOMS})

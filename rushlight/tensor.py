@@ -15,6 +15,7 @@ from rushlight import dtype as dtypes
 from rushlight.autograd.graph import grad_fn
 from rushlight.autograd.hooks import RemovableHandle, add_hook
 from rushlight.dtype import dtype as DType
+from rushlight.errors import MissingNameError
 from rushlight.functional import FUNCTIONS, METHODS
 from rushlight.functional.creation import check_differentiable, wrap
 from rushlight.functional.fast import DUNDERS
@@ -240,7 +241,9 @@ class Tensor(Handle):
                 "Can't call numpy() on Tensor that requires grad. Fix: use tensor.detach().numpy() instead."
             )
         if self._meta.dtype is dtypes.bfloat16:
-            raise TypeError("Got unsupported ScalarType BFloat16: NumPy has no such type. Fix: .float().numpy(), or .view(torch.int16).numpy() for the bits.")
+            raise TypeError(
+                "Got unsupported ScalarType BFloat16: NumPy has no such type. Fix: .float().numpy(), or .view(torch.int16).numpy() for the bits."
+            )
         realise(self)
         base = base_of(self)
         if any(owner() is base for owner, _ in local.trace.leaf_owners.values()):
@@ -273,7 +276,8 @@ class Tensor(Handle):
                 )
             raise (RuntimeError if kind != "index" else TypeError)(
                 f"a Tensor with {self._meta.numel} elements cannot be converted to Scalar; {kind}() got shape {list(self.shape)}."
-                if kind != "index" else "only integer tensors of a single element can be converted to an index"
+                if kind != "index"
+                else "only integer tensors of a single element can be converted to an index"
             )
         return self._compute_array().reshape(()).item()
 
@@ -339,7 +343,9 @@ class Tensor(Handle):
         if requires_grad:
             check_differentiable(meta.dtype)
         elif not meta.leaf:
-            raise RuntimeError("you can only change requires_grad flags of leaf variables. Fix: use .detach() to get a tensor without history.")
+            raise RuntimeError(
+                "you can only change requires_grad flags of leaf variables. Fix: use .detach() to get a tensor without history."
+            )
         self._set_meta(meta.variant(requires_grad=requires_grad, leaf=requires_grad))
         return self
 
@@ -378,11 +384,17 @@ class Tensor(Handle):
     def grad(self, value: Any) -> None:
         if value is not None:
             if not isinstance(value, Tensor):
-                raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}")
+                raise TypeError(
+                    f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}"
+                )
             if value.shape != self.shape:
-                raise RuntimeError(f"assigned grad has data of a different size: got {list(value.shape)}; expected {list(self.shape)}.")
+                raise RuntimeError(
+                    f"assigned grad has data of a different size: got {list(value.shape)}; expected {list(self.shape)}."
+                )
             if value.dtype is not self.dtype:
-                raise RuntimeError(f"assigned grad has data of a different type: got {value.dtype}; expected {self.dtype}.")
+                raise RuntimeError(
+                    f"assigned grad has data of a different type: got {value.dtype}; expected {self.dtype}."
+                )
             if value is self:
                 raise RuntimeError("can't assign Variable as its own grad")
         self._grad = value
@@ -391,7 +403,9 @@ class Tensor(Handle):
     def grad(self) -> None:
         self._grad = None
 
-    def backward(self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None) -> None:
+    def backward(
+        self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
+    ) -> None:
         """Accumulate the gradient of this tensor into the leaves' `.grad`."""
         from rushlight.autograd.backward import backward
 
@@ -532,7 +546,11 @@ class Tensor(Handle):
     def is_set_to(self, tensor: Tensor) -> bool:
         """Whether both are the same window of the same memory."""
         mine, other = self._meta, tensor._meta
-        return base_of(self) is base_of(tensor) and mine.offset == other.offset and mine.variant(offset=0) is other.variant(offset=0)
+        return (
+            base_of(self) is base_of(tensor)
+            and mine.offset == other.offset
+            and mine.variant(offset=0) is other.variant(offset=0)
+        )
 
     def data_ptr(self) -> int:
         """The address of the first element."""
@@ -605,17 +623,10 @@ _INSTEAD = {
 
 
 def _getattr(self: Any, name: str) -> Any:
-    from difflib import get_close_matches
-
     if name.startswith("__"):
         raise AttributeError(name)
-    instead = _INSTEAD.get(name)
-    if instead is not None:
-        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'. Did you mean: {instead}?")
-    near = get_close_matches(name, [n for n in dir(type(self)) if not n.startswith("_")], 3, 0.7)
-    raise AttributeError(
-        f"'{type(self).__name__}' object has no attribute '{name}'" + (f". Did you mean: {', '.join(map(repr, near))}?" if near else "")
-    )
+    cls = type(self)
+    raise MissingNameError(f"'{cls.__name__}' object", name, lambda: dir(cls), _INSTEAD.get(name))
 
 
 set_result_class(Tensor)

@@ -22,7 +22,12 @@ def warn_about_spreading(trace: Trace, roots: Sequence[int]) -> None:
             continue
         seen.add(slot)
         entry = trace.producer(slot)
-        before = [s for item in entry.inputs for s in (item if item.__class__ is tuple else (item,)) if s is not None and s >= 0]
+        before = [
+            s
+            for item in entry.inputs
+            for s in (item if item.__class__ is tuple else (item,))
+            if s is not None and s >= 0
+        ]
         todo += before
         if entry.op.name == "sub" and len(before) == 2:
             _check(trace, entry, *before)

@@ -41,7 +41,11 @@ def backward(
     roots = _as_tuple(tensors)
     grads = (None,) * len(roots) if grad_tensors is None else _as_tuple(grad_tensors)
     if len(grads) != len(roots):
-        raise RuntimeError(explain_error("backward", got=f"{len(roots)} tensors and {len(grads)} gradients", expected="one gradient each"))
+        raise RuntimeError(
+            explain_error(
+                "backward", got=f"{len(roots)} tensors and {len(grads)} gradients", expected="one gradient each"
+            )
+        )
     for root, grad in zip(roots, grads, strict=True):
         check_root(root, grad)
     retain = create_graph if retain_graph is None else retain_graph
@@ -172,7 +176,11 @@ def accumulate(leaf: Any, grad: Any) -> None:
     """`leaf.grad += grad`, or bind it when there is none yet."""
     old = leaf._grad
     if old is None:
-        leaf._grad = grad if grad._base is None and not overlaps(grad._meta) else FUNCTIONS["clone"](grad, memory_format="contiguous")
+        leaf._grad = (
+            grad
+            if grad._base is None and not overlaps(grad._meta)
+            else FUNCTIONS["clone"](grad, memory_format="contiguous")
+        )
     elif local.grad_mode and (grad._meta.requires_grad or old._meta.requires_grad):
         leaf._grad = old + grad
     else:
@@ -236,7 +244,13 @@ def _backward_to(roots: Any, grads: Any, retain: bool, create_graph: bool, input
 
 
 def grad_of(
-    roots: Any, grads: Any, inputs: Sequence[Any], retain: bool, create_graph: bool, allow_unused: bool, hooks: bool = True
+    roots: Any,
+    grads: Any,
+    inputs: Sequence[Any],
+    retain: bool,
+    create_graph: bool,
+    allow_unused: bool,
+    hooks: bool = True,
 ) -> list[Any]:
     """The gradients with respect to `inputs`, leaves or not; `hooks=False` leaves the hooks of leaves to the caller."""
     captures: dict[Any, Any] = {}

@@ -63,7 +63,6 @@ class FunctionCtx:
             )  # fmt: skip
         return [g for g, is_tensor in zip(found, self._arguments, strict=True) if is_tensor]
 
-
     def _for_every_output(self, grads: list[Any]) -> list[Any]:
         """`backward` gets one argument for each output: zeros (or None) for those without a gradient."""
         rest = iter(grads)
@@ -99,7 +98,9 @@ class Function:
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
-        raise NotImplementedError("You must implement either the backward or vjp method for your custom autograd.Function.")
+        raise NotImplementedError(
+            "You must implement either the backward or vjp method for your custom autograd.Function."
+        )
 
     vjp = backward
 
@@ -114,7 +115,9 @@ class Function:
         mode = local.grad_mode
         switch_grad_mode(False)
         try:
-            if "setup_context" in cls.__dict__ or any("setup_context" in c.__dict__ for c in cls.__mro__[:-1] if c is not Function):
+            if "setup_context" in cls.__dict__ or any(
+                "setup_context" in c.__dict__ for c in cls.__mro__[:-1] if c is not Function
+            ):
                 outputs = cls.forward(*args, **kwargs)
                 cls.setup_context(ctx, args, outputs)  # type: ignore[attr-defined]
             else:
@@ -182,7 +185,10 @@ def once_differentiable(function: Any) -> Any:
         if not local.grad_mode or not sources:
             return found
         several = isinstance(found, (tuple, list))
-        marked = [_OnceDifferentiable.apply(v, *sources) if isinstance(v, Handle) else v for v in (found if several else (found,))]
+        marked = [
+            _OnceDifferentiable.apply(v, *sources) if isinstance(v, Handle) else v
+            for v in (found if several else (found,))
+        ]
         return tuple(marked) if several else marked[0]
 
     return wrapped

@@ -77,7 +77,9 @@ class Saved:
             return
         depth, write = self.writes.get(self.trace.storage_of(self.slot), (0, None))
         if write is not None and depth > self.entry.depth:
-            raise RuntimeError(changed_message(self.entry, self.trace.meta_of(self.slot), show_line(write.line), write.op.name))
+            raise RuntimeError(
+                changed_message(self.entry, self.trace.meta_of(self.slot), show_line(write.line), write.op.name)
+            )
 
     @property
     def own_operand(self) -> bool:
@@ -108,7 +110,12 @@ class Saved:
             alive = owner() if owner is not None else None
             if alive is not None and alive._version != version and not self.own_operand:
                 raise RuntimeError(
-                    changed_message(self.entry, handle._meta, f"version {alive._version}; expected version {version}", "an in-place op")
+                    changed_message(
+                        self.entry,
+                        handle._meta,
+                        f"version {alive._version}; expected version {version}",
+                        "an in-place op",
+                    )
                 )
             if alive is not None and alive._meta.leaf and self.trace.producer(self.slot).op is LEAF:
                 slot = alive._slot if alive._trace is target else target.enter_base(alive)

@@ -1,10 +1,10 @@
 """The compiler on one page: each pass takes a Graph and returns one, and each state can be printed.
 
-    recorded path ── build ──▶ graph, macros expanded
-                  ── casts ──▶ every op sees operands of the dtype it computes in
-                  ── cse ────▶ equal ops computed once
-                  ── dce ────▶ only what reaches an output, and random draws
-                  ── backend ▶ Program
+recorded path ── build ──▶ graph, macros expanded
+              ── casts ──▶ every op sees operands of the dtype it computes in
+              ── cse ────▶ equal ops computed once
+              ── dce ────▶ only what reaches an output, and random draws
+              ── backend ▶ Program
 """
 
 from __future__ import annotations

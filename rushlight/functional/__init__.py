@@ -15,7 +15,13 @@ for _package in (_ops, _here):
         if _file.endswith(".py") and _file != "__init__.py":
             importlib.import_module(f"{_package.__name__}.{_file[:-3]}")
 generate()
-for _name in ("clamp_", "clip_", "fill_", "index_put_", "round_"):  # in-place siblings that PyTorch has as functions too
+for _name in (
+    "clamp_",
+    "clip_",
+    "fill_",
+    "index_put_",
+    "round_",
+):  # in-place siblings that PyTorch has as functions too
     FUNCTIONS[_name] = METHODS[_name]
 
 

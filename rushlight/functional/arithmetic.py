@@ -23,7 +23,8 @@ def _scaled(name: str, sign: int) -> None:
 
     def check(input: Any, other: Any, alpha: Any) -> None:
         if isinstance(alpha, float) and all(
-            x._meta.dtype.category < dtypes.FLOATING if isinstance(x, Handle) else isinstance(x, int) for x in (input, other)
+            x._meta.dtype.category < dtypes.FLOATING if isinstance(x, Handle) else isinstance(x, int)
+            for x in (input, other)
         ):
             raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
 
@@ -63,7 +64,9 @@ _MODES = {None: "div", "floor": "floor_divide", "trunc": "trunc_divide"}
 
 def _mode(rounding_mode: str | None) -> str:
     if rounding_mode not in _MODES:
-        raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'")
+        raise RuntimeError(
+            f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'"
+        )
     return _MODES[rounding_mode]
 
 
@@ -142,7 +145,11 @@ def _named(fields: str, values: tuple) -> Any:
 
 
 def _extreme(name: str) -> None:
-    other_op, dim_op, all_op = {"max": "maximum", "min": "minimum"}[name], name + "_dim", {"max": "amax", "min": "amin"}[name]
+    other_op, dim_op, all_op = (
+        {"max": "maximum", "min": "minimum"}[name],
+        name + "_dim",
+        {"max": "amax", "min": "amin"}[name],
+    )
 
     def extreme(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None, out: Any = None) -> Any:
         if isinstance(dim, Handle) or other is not None:
@@ -240,7 +247,15 @@ def logcumsumexp_gradient(g: Any, out: Any, x: Any, dim: int) -> Any:
 
 
 def _variance(name: str) -> None:
-    def variance(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None, out: Any = None) -> Any:
+    def variance(
+        input: Any,
+        dim: Any = None,
+        unbiased: Any = None,
+        keepdim: bool = False,
+        *,
+        correction: Any = None,
+        out: Any = None,
+    ) -> Any:
         if isinstance(dim, bool):
             dim, unbiased = None, dim
         if correction is None:
@@ -252,7 +267,9 @@ def _variance(name: str) -> None:
     variance.__doc__ = "The variance (or its root) over dim; the count is lessened by `correction` (1 by default)."
     public(name, method=True)(variance)
 
-    def with_mean(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> tuple:
+    def with_mean(
+        input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
+    ) -> tuple:
         from rushlight.functional import FUNCTIONS
 
         if isinstance(dim, bool):
@@ -333,7 +350,14 @@ def equal(input: Any, other: Any) -> bool:
 def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Any:
     """|input - other| <= atol + rtol * |other|, elementwise."""
     if input.dtype is not other.dtype:
-        raise RuntimeError(explain_error("isclose", got=f"{input.dtype} and {other.dtype}", expected="the same dtype", fix=f"other.to({input.dtype})"))
+        raise RuntimeError(
+            explain_error(
+                "isclose",
+                got=f"{input.dtype} and {other.dtype}",
+                expected="the same dtype",
+                fix=f"other.to({input.dtype})",
+            )
+        )
     near = input == other
     if input.dtype.category >= dtypes.FLOATING:
         near = near | (((input - other).abs() <= atol + rtol * other.abs()) & input.isfinite() & other.isfinite())
@@ -372,20 +396,28 @@ _aliases()
 
 
 @public("sum", method=True)
-def sum_(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None, axis: Any = None) -> Any:
+def sum_(
+    input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None, axis: Any = None
+) -> Any:
     """The sum over dim (all by default)."""
     result = record(TABLE["sum"], (input,), (as_ints(dim if axis is None else axis), keepdim, dtype))
     return result if out is None else write_out(out, result)
 
 
 @public("mean", method=True)
-def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None, axis: Any = None) -> Any:
+def mean(
+    input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None, axis: Any = None
+) -> Any:
     """The mean over dim (all by default)."""
     result = record(TABLE["mean"], (input,), (as_ints(dim if axis is None else axis), keepdim, dtype))
     return result if out is None else write_out(out, result)
 
 
-public("nansum", method=True)(lambda input, dim=None, keepdim=False, *, dtype=None: nan_to_num(input, 0.0, None, None, only_nan=True).sum(dim, keepdim, dtype=dtype))
+public("nansum", method=True)(
+    lambda input, dim=None, keepdim=False, *, dtype=None: nan_to_num(input, 0.0, None, None, only_nan=True).sum(
+        dim, keepdim, dtype=dtype
+    )
+)
 
 
 @public(method=True)

@@ -24,7 +24,9 @@ def _parse_to(args: tuple, kwargs: dict[str, Any]) -> tuple[Any, Any, bool]:
             kind = item
         elif isinstance(item, Handle):
             kind, place = item._meta.dtype, item._meta.device
-        elif isinstance(item, (str, devices.device)) or (isinstance(item, int) and not isinstance(item, bool) and index == 0):
+        elif isinstance(item, (str, devices.device)) or (
+            isinstance(item, int) and not isinstance(item, bool) and index == 0
+        ):
             place = item
         elif isinstance(item, bool):
             copy = copy or (item and index >= 2)
@@ -33,7 +35,9 @@ def _parse_to(args: tuple, kwargs: dict[str, Any]) -> tuple[Any, Any, bool]:
             raise TypeError(
                 explain_error(
                     "to",
-                    got=f"the {kinds} {getattr(item, '__name__', '')}" if callable(item) else f"a {item.__class__.__name__}",
+                    got=f"the {kinds} {getattr(item, '__name__', '')}"
+                    if callable(item)
+                    else f"a {item.__class__.__name__}",
                     expected="a device, a dtype, or a tensor whose device and dtype to take over",
                     fix="write x.to(device) with device = torch.device('cpu'), or x.to(torch.float32)",
                 )
@@ -121,10 +125,14 @@ public("pin_memory", method=True, function=False)(lambda input, device=None: inp
 
 
 def _new(name: str) -> Any:
-    def make(self: Any, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Any:
+    def make(
+        self: Any, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any
+    ) -> Any:
         from rushlight.functional import FUNCTIONS
 
-        return FUNCTIONS[name](size_of(size), dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad)
+        return FUNCTIONS[name](
+            size_of(size), dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad
+        )
 
     make.__doc__ = f"`{name}` with this tensor's dtype and device."
     return make
@@ -135,7 +143,9 @@ for _name in ("zeros", "ones", "empty"):
 
 
 @public(method=True, function=False)
-def new_full(input: Any, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Any:
+def new_full(
+    input: Any, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Any:
     """`full` with this tensor's dtype."""
     from rushlight.functional import FUNCTIONS
 

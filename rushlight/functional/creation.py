@@ -55,7 +55,11 @@ def _to_array(data: Any, kind: DType | None) -> tuple[np.ndarray, DType]:
         return _fill_array(np.asarray(data), found), found
     if isinstance(data, (str, bytes, dict, set)) or not hasattr(data, "__len__"):
         raise (TypeError if isinstance(data, (str, bytes)) else RuntimeError)(
-            explain_error("torch.tensor", got=f"{type(data).__name__} {data!r}", expected="numbers, nested lists of numbers, or an array")
+            explain_error(
+                "torch.tensor",
+                got=f"{type(data).__name__} {data!r}",
+                expected="numbers, nested lists of numbers, or an array",
+            )
         )
     data = _plain(data)
     try:
@@ -70,7 +74,13 @@ def _to_array(data: Any, kind: DType | None) -> tuple[np.ndarray, DType]:
     if array.size == 0 and not isinstance(data, np.ndarray):
         found = kind or dtypes.get_default_dtype()
     elif kind is None:
-        kinds = {"b": dtypes.bool_, "i": dtypes.int64, "u": dtypes.int64, "f": dtypes.get_default_dtype(), "c": dtypes.of_category(dtypes.COMPLEX)}
+        kinds = {
+            "b": dtypes.bool_,
+            "i": dtypes.int64,
+            "u": dtypes.int64,
+            "f": dtypes.get_default_dtype(),
+            "c": dtypes.of_category(dtypes.COMPLEX),
+        }
         found = kinds[array.dtype.kind]
         if any(isinstance(leaf, np.generic) for leaf in _leaves(data)):
             found = dtypes.from_numpy(next(v for v in _leaves(data) if isinstance(v, np.generic)).dtype)
@@ -90,7 +100,11 @@ def _plain(data: Any) -> Any:
     """Lists with the tensors inside replaced by arrays or numbers."""
     if isinstance(data, Handle):
         return realise(data) if data._meta.ndim else data.item()
-    if isinstance(data, (list, tuple)) and data and (isinstance(data[0], (Handle, list, tuple)) or any(isinstance(d, Handle) for d in data)):
+    if (
+        isinstance(data, (list, tuple))
+        and data
+        and (isinstance(data[0], (Handle, list, tuple)) or any(isinstance(d, Handle) for d in data))
+    ):
         return [_plain(item) for item in data]
     return data
 
@@ -116,10 +130,16 @@ def _refuse_item(data: Any) -> None:
     if isinstance(data, (list, tuple)):
         for item in data:
             _refuse_item(item)
-    elif isinstance(data, (str, bytes)) or data is None or not isinstance(data, (int, float, complex, np.number, np.ndarray)):
+    elif (
+        isinstance(data, (str, bytes))
+        or data is None
+        or not isinstance(data, (int, float, complex, np.number, np.ndarray))
+    ):
         # PyTorch's classes: text is a wrong nesting to it, anything else has no dtype
         kind = ValueError if isinstance(data, (str, bytes)) else RuntimeError
-        raise kind(explain_error("torch.tensor", got=f"{type(data).__name__} {data!r} among the data", expected="numbers only"))
+        raise kind(
+            explain_error("torch.tensor", got=f"{type(data).__name__} {data!r} among the data", expected="numbers only")
+        )
 
 
 def _fill_array(array: np.ndarray, kind: DType) -> np.ndarray:
@@ -129,7 +149,9 @@ def _fill_array(array: np.ndarray, kind: DType) -> np.ndarray:
         info = np.iinfo(kind.storage)
         low, high = int(array.min()), int(array.max())
         if (low < info.min or high > info.max) and kind is not dtypes.uint8:
-            raise RuntimeError(f"value cannot be converted to type {kind.storage} without overflow: got {low if low < info.min else high}")
+            raise RuntimeError(
+                f"value cannot be converted to type {kind.storage} without overflow: got {low if low < info.min else high}"
+            )
     return np.array(to_storage(array, kind), order="K", copy=True)
 
 
@@ -193,11 +215,17 @@ def from_numpy(ndarray: np.ndarray) -> Any:
     array([6., 2., 2.])
     """
     if not isinstance(ndarray, np.ndarray):
-        raise TypeError(f"from_numpy: expected np.ndarray (got {type(ndarray).__name__}). Fix: torch.tensor(...) copies other data.")
+        raise TypeError(
+            f"from_numpy: expected np.ndarray (got {type(ndarray).__name__}). Fix: torch.tensor(...) copies other data."
+        )
     if any(s < 0 for s in ndarray.strides):
-        raise ValueError("from_numpy: At least one stride in the given numpy array is negative. Fix: pass array.copy().")
+        raise ValueError(
+            "from_numpy: At least one stride in the given numpy array is negative. Fix: pass array.copy()."
+        )
     if ndarray.dtype.byteorder not in "=|" and ndarray.dtype.newbyteorder("=") != ndarray.dtype:
-        raise ValueError("from_numpy: given numpy array has byte order different from the native byte order. Fix: array.astype(array.dtype.newbyteorder('=')).")
+        raise ValueError(
+            "from_numpy: given numpy array has byte order different from the native byte order. Fix: array.astype(array.dtype.newbyteorder('='))."
+        )
     return wrap(ndarray, shared=True)
 
 
@@ -225,7 +253,16 @@ def _full(value: Any, size: tuple[int, ...], dtype: DType | None, device: Any, r
 
 
 def _filled(name: str, value: float) -> Any:
-    def make(*size: Any, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False, requires_grad: bool = False, **named: Any) -> Any:
+    def make(
+        *size: Any,
+        out: Any = None,
+        dtype: Any = None,
+        layout: Any = None,
+        device: Any = None,
+        pin_memory: bool = False,
+        requires_grad: bool = False,
+        **named: Any,
+    ) -> Any:
         if "size" in named:
             size = (named.pop("size"),)
         if named and set(named) - {"memory_format", "names"}:
@@ -234,7 +271,11 @@ def _filled(name: str, value: float) -> Any:
         return result if out is None else out.resize_(result.shape).copy_(result)
 
     make.__name__ = name
-    make.__doc__ = f"A tensor of the given size with every element {value:g}." if name != "empty" else "A tensor of the given size; its elements are 0 here, and unspecified by contract."
+    make.__doc__ = (
+        f"A tensor of the given size with every element {value:g}."
+        if name != "empty"
+        else "A tensor of the given size; its elements are 0 here, and unspecified by contract."
+    )
     return public(name)(make)
 
 
@@ -242,7 +283,17 @@ zeros, ones, empty = _filled("zeros", 0), _filled("ones", 1), _filled("empty", 0
 
 
 @public()
-def full(size: Any, fill_value: Any, *, out: Any = None, dtype: DType | None = None, layout: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Any:
+def full(
+    size: Any,
+    fill_value: Any,
+    *,
+    out: Any = None,
+    dtype: DType | None = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Any:
     """A tensor of the given size with every element `fill_value`; its type says the dtype."""
     if isinstance(fill_value, Handle):
         dtype = dtype or fill_value._meta.dtype
@@ -252,7 +303,16 @@ def full(size: Any, fill_value: Any, *, out: Any = None, dtype: DType | None = N
 
 
 def _like(name: str, value: float) -> Any:
-    def make(input: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None, pin_memory: bool = False) -> Any:
+    def make(
+        input: Any,
+        *,
+        dtype: Any = None,
+        layout: Any = None,
+        device: Any = None,
+        requires_grad: bool = False,
+        memory_format: Any = None,
+        pin_memory: bool = False,
+    ) -> Any:
         if not isinstance(input, Handle):
             raise TypeError(explain_error(name, got=f"a {type(input).__name__}", expected="a tensor"))
         m = input._meta
@@ -266,7 +326,17 @@ zeros_like, ones_like, empty_like = _like("zeros_like", 0), _like("ones_like", 1
 
 
 @public()
-def full_like(input: Any, fill_value: Any, *, dtype: DType | None = None, layout: Any = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None, pin_memory: bool = False) -> Any:
+def full_like(
+    input: Any,
+    fill_value: Any,
+    *,
+    dtype: DType | None = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    memory_format: Any = None,
+    pin_memory: bool = False,
+) -> Any:
     """`full` with the size, dtype and device of `input`."""
     m = input._meta
     value = fill_value.item() if isinstance(fill_value, Handle) else fill_value  # type: ignore[attr-defined]
@@ -285,7 +355,16 @@ def _number(value: Any) -> Any:
 
 
 @public()
-def arange(*bounds: Any, out: Any = None, dtype: DType | None = None, layout: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False, **named: Any) -> Any:
+def arange(
+    *bounds: Any,
+    out: Any = None,
+    dtype: DType | None = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+    **named: Any,
+) -> Any:
     """`arange(end)`, `arange(start, end)`, `arange(start, end, step)`: int64 when all are ints, else the default float."""
     values = [_number(b) for b in bounds]
     if len(values) == 1 and "end" not in named:
@@ -296,7 +375,9 @@ def arange(*bounds: Any, out: Any = None, dtype: DType | None = None, layout: An
     start, end, step = defaults["start"], defaults["end"], defaults["step"]
     if dtype is None:
         dtype = dtypes.int64 if all(isinstance(v, int) for v in (start, end, step)) else dtypes.get_default_dtype()
-    result = _wants_grad(record(TABLE["arange_op"], (), (start, end, step, dtype, devices.resolve(device))), requires_grad)
+    result = _wants_grad(
+        record(TABLE["arange_op"], (), (start, end, step, dtype, devices.resolve(device))), requires_grad
+    )
     return result if out is None else out.resize_(result.shape).copy_(result)
 
 
@@ -308,9 +389,23 @@ def range_(start: Any = 0, end: Any = None, step: Any = 1, **options: Any) -> An
 
 
 @public()
-def linspace(start: Any, end: Any, steps: int, *, out: Any = None, dtype: DType | None = None, layout: Any = None, device: Any = None, requires_grad: bool = False) -> Any:
+def linspace(
+    start: Any,
+    end: Any,
+    steps: int,
+    *,
+    out: Any = None,
+    dtype: DType | None = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Any:
     """`steps` evenly spaced values from start to end, both included."""
-    kind = dtype or (dtypes.of_category(dtypes.COMPLEX) if isinstance(start, complex) or isinstance(end, complex) else dtypes.get_default_dtype())
+    kind = dtype or (
+        dtypes.of_category(dtypes.COMPLEX)
+        if isinstance(start, complex) or isinstance(end, complex)
+        else dtypes.get_default_dtype()
+    )
     static = (_number(start), _number(end), as_ints(steps), kind, devices.resolve(device))
     return _wants_grad(record(TABLE["linspace_op"], (), static), requires_grad)
 
@@ -323,7 +418,16 @@ def logspace(start: Any, end: Any, steps: int, base: float = 10.0, **options: An
 
 
 @public()
-def eye(n: int, m: int | None = None, *, out: Any = None, dtype: DType | None = None, layout: Any = None, device: Any = None, requires_grad: bool = False) -> Any:
+def eye(
+    n: int,
+    m: int | None = None,
+    *,
+    out: Any = None,
+    dtype: DType | None = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Any:
     """Ones on the diagonal, zeros elsewhere."""
     static = (as_ints(n), as_ints(n if m is None else m), dtype or dtypes.get_default_dtype(), devices.resolve(device))
     return _wants_grad(record(TABLE["eye_op"], (), static), requires_grad)
@@ -332,5 +436,3 @@ def eye(n: int, m: int | None = None, *, out: Any = None, dtype: DType | None = 
 def constant(value: Any, like: Any) -> Any:
     """A 0-d tensor of a Python number, in the dtype it would compute in beside `like`."""
     return record(TABLE["full_op"], (value,), ((), like.dtype, devices.cpu))
-
-

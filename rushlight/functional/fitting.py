@@ -28,7 +28,9 @@ def check_flatten(input: Any, features: int) -> None:
     got = f"one sample holds {'x'.join(map(str, sample))} = {held} values, not {features}"
     fix = f"write torch.flatten(x, 1) and give the next layer {held} inputs{_sizes(input, features)}"
     if rest:
-        raise RuntimeError(f"view: shape '[-1, {features}]' is invalid for input of size {batch * held}: {got}. Fix: {fix}.")
+        raise RuntimeError(
+            f"view: shape '[-1, {features}]' is invalid for input of size {batch * held}: {got}. Fix: {fix}."
+        )
     warn_user(f"view(-1, {features}): the batch went from {batch} to {rows}: {got}, so samples are mixed. Fix: {fix}.")
 
 

@@ -116,7 +116,11 @@ def _rest(items: Sequence[Any], ellipsis: Any) -> int:
         if item is Ellipsis:
             seen = True
         elif seen and item is not None and item is not True and item is not False:
-            is_mask = getattr(getattr(item, "_meta", item), "dtype", None) in (dtypes.bool_, dtypes.uint8, np.dtype(bool))
+            is_mask = getattr(getattr(item, "_meta", item), "dtype", None) in (
+                dtypes.bool_,
+                dtypes.uint8,
+                np.dtype(bool),
+            )
             count += item.ndim if is_mask else 1
     return count
 
@@ -255,7 +259,9 @@ def scatter_gradient(g: Any, out: Any, x: Any, index: Any, dim: int, reduce: str
     if reduce == "add":
         return g
     if reduce == "multiply":
-        raise NotImplementedError("scatter: reduce='multiply' is not differentiable. Fix: use scatter_reduce(..., 'prod').")
+        raise NotImplementedError(
+            "scatter: reduce='multiply' is not differentiable. Fix: use scatter_reduce(..., 'prod')."
+        )
     return g.scatter(dim, index, 0)
 
 
@@ -263,7 +269,9 @@ def scatter_gradient(g: Any, out: Any, x: Any, index: Any, dim: int, reduce: str
 def scatter_source_gradient(g: Any, x: Any, index: Any, src: Any, dim: int, reduce: str) -> Any:
     """Gradient of scatter with respect to what is written."""
     if reduce == "multiply":
-        raise NotImplementedError("scatter: reduce='multiply' is not differentiable. Fix: use scatter_reduce(..., 'prod').")
+        raise NotImplementedError(
+            "scatter: reduce='multiply' is not differentiable. Fix: use scatter_reduce(..., 'prod')."
+        )
     found = g.gather(dim, index)
     if tuple(found.shape) != tuple(src.shape):
         for d, (n, full) in enumerate(zip(found.shape, src.shape, strict=True)):
@@ -327,7 +335,9 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
     if dim is None:
         return gather(input.reshape(-1), 0, indices.reshape(-1))
     shape, index_shape = list(input.shape), list(indices.shape)
-    both = [max(a, b) if i != dim % len(shape) else None for i, (a, b) in enumerate(zip(shape, index_shape, strict=True))]
+    both = [
+        max(a, b) if i != dim % len(shape) else None for i, (a, b) in enumerate(zip(shape, index_shape, strict=True))
+    ]
     wide = [b if b is not None else a for a, b in zip(shape, both, strict=True)]
     narrow = [b if b is not None else a for a, b in zip(index_shape, both, strict=True)]
     return gather(input.expand(wide), dim, indices.expand(narrow))

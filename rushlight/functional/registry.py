@@ -173,7 +173,12 @@ def generate() -> None:
             continue
         function = function_of(op)
         (FUNCTIONS if "function" in op.public else HELPERS).setdefault(name, function)
-        if "method" in op.public and op.params and op.params[0].name in ("input", "self") and op.params[0].kind in ("Tensor", "Operand"):
+        if (
+            "method" in op.public
+            and op.params
+            and op.params[0].name in ("input", "self")
+            and op.params[0].kind in ("Tensor", "Operand")
+        ):
             METHODS.setdefault(name, function)
 
 

@@ -14,7 +14,7 @@ from rushlight.functional.fitting import check_flatten
 from rushlight.functional.registry import as_int, as_ints, public
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import TABLE
-from rushlight.lazy.record import Handle, base_of, record
+from rushlight.lazy.record import Handle, record
 from rushlight.lazy.views import leaf_of, record_inplace, record_view, turn_into_view
 from rushlight.ops.movement import resolve_shape, view_stride
 from rushlight.ops.rules import broadcast_shapes, wrap_dim
@@ -73,7 +73,9 @@ def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
         return reshape(input, 1)
     first, last = wrap_dim(start_dim, ndim, "flatten"), wrap_dim(end_dim, ndim, "flatten")
     if first > last:
-        raise RuntimeError(f"flatten() has invalid args: start_dim cannot come after end_dim; got {start_dim} and {end_dim}.")
+        raise RuntimeError(
+            f"flatten() has invalid args: start_dim cannot come after end_dim; got {start_dim} and {end_dim}."
+        )
     if first == last:
         return input
     shape = tuple(input.shape)
@@ -93,7 +95,9 @@ def unflatten(input: Any, dim: int, sizes: Sequence[int]) -> Any:
     try:
         parts = resolve_shape("unflatten", as_ints(tuple(sizes)), input.shape[d])
     except RuntimeError:
-        raise RuntimeError(f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} ({input.shape[d]}) in the input tensor") from None
+        raise RuntimeError(
+            f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} ({input.shape[d]}) in the input tensor"
+        ) from None
     shape = tuple(input.shape)
     return reshape(input, shape[:d] + parts + shape[d + 1 :])
 
@@ -127,14 +131,18 @@ def transpose(input: Any, dim0: int, dim1: int) -> Any:
 def t(input: Any) -> Any:
     """The transpose of a matrix; vectors as they are."""
     if input.ndim > 2:
-        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D. Fix: use .mT or .transpose(a, b).")
+        raise RuntimeError(
+            f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D. Fix: use .mT or .transpose(a, b)."
+        )
     return record_view(TABLE["transpose"], input, (0, 1)) if input.ndim == 2 else record_view(TABLE["alias"], input, ())
 
 
 def _become(input: Any, moved: Any) -> Any:
     """Let a tensor stand for a value of another shape."""
     if input._base is not None or any(v() is not None and v() is not moved for v in input._views or ()):
-        raise NotImplementedError("resize_ of a tensor that shares memory with others is not supported. Fix: make a new tensor of the wanted size.")
+        raise NotImplementedError(
+            "resize_ of a tensor that shares memory with others is not supported. Fix: make a new tensor of the wanted size."
+        )
     value = record(TABLE["clone"], (moved,), (None,))
     input._array, input._history = None, None
     input._trace, input._slot, input._meta = value._trace, value._slot, value._meta
@@ -149,8 +157,14 @@ def _become(input: Any, moved: Any) -> Any:
 def t_(input: Any) -> Any:
     """In-place `t`."""
     if input.ndim > 2:
-        raise RuntimeError(f"t_() expects a tensor with <= 2 dimensions, but self is {input.ndim}D. Fix: use .transpose_(a, b).")
-    return turn_into_view(input, TABLE["transpose"], (0, 1)) if input.ndim == 2 else turn_into_view(input, TABLE["alias"], ())
+        raise RuntimeError(
+            f"t_() expects a tensor with <= 2 dimensions, but self is {input.ndim}D. Fix: use .transpose_(a, b)."
+        )
+    return (
+        turn_into_view(input, TABLE["transpose"], (0, 1))
+        if input.ndim == 2
+        else turn_into_view(input, TABLE["alias"], ())
+    )
 
 
 @public("transpose_", "swapaxes_", "swapdims_", method=True, function=False)
@@ -256,7 +270,9 @@ def split(tensor: Any, split_size_or_sections: Any = None, dim: int = 0, *, spli
     if isinstance(wanted, (list, tuple)):
         sizes = as_ints(tuple(wanted))
         if sum(sizes) != n:
-            raise RuntimeError(f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {d}), but got split_sizes={list(sizes)}")
+            raise RuntimeError(
+                f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {d}), but got split_sizes={list(sizes)}"
+            )
     else:
         step = as_ints(wanted)
         if step < 0 or (step == 0 and n):
@@ -322,9 +338,13 @@ def stack(tensors: Sequence[Any], dim: int = 0, *, out: Any = None) -> Any:
     first = tensors[0]
     for index, item in enumerate(tensors):
         if not isinstance(item, Handle):
-            raise TypeError(explain_error("stack", got=f"a {type(item).__name__} at position {index}", expected="tensors"))
+            raise TypeError(
+                explain_error("stack", got=f"a {type(item).__name__} at position {index}", expected="tensors")
+            )
         if tuple(item.shape) != tuple(first.shape):
-            raise RuntimeError(f"stack expects each tensor to be equal size, but got {list(first.shape)} at entry 0 and {list(item.shape)} at entry {index}")
+            raise RuntimeError(
+                f"stack expects each tensor to be equal size, but got {list(first.shape)} at entry 0 and {list(item.shape)} at entry {index}"
+            )
     d = wrap_dim(dim, first.ndim + 1, "stack")
     return FUNCTION("cat")([item.unsqueeze(d) for item in tensors], d)
 
@@ -378,7 +398,9 @@ def _atleast(ndim: int) -> Any:
         if item.ndim >= ndim:
             return item
         if ndim == 3:
-            return {0: lambda: reshape(item, 1, 1, 1), 1: lambda: item[None, :, None], 2: lambda: item[:, :, None]}[item.ndim]()
+            return {0: lambda: reshape(item, 1, 1, 1), 1: lambda: item[None, :, None], 2: lambda: item[:, :, None]}[
+                item.ndim
+            ]()
         return reshape(item, (1,) * (ndim - item.ndim) + tuple(item.shape))
 
     def atleast(*tensors: Any) -> Any:
@@ -464,7 +486,9 @@ def tile(input: Any, *dims: Any) -> Any:
 
 
 @public(method=True)
-def repeat_interleave(input: Any, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None) -> Any:
+def repeat_interleave(
+    input: Any, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
+) -> Any:
     """Each element (of a dimension) repeated."""
     from rushlight.functional.creation import tensor
 
@@ -477,8 +501,12 @@ def repeat_interleave(input: Any, repeats: Any = None, dim: int | None = None, *
     counts = [int(c) for c in repeats.reshape(-1).tolist()] if isinstance(repeats, Handle) else [int(repeats)]
     counts = counts * n if len(counts) == 1 else counts
     if len(counts) != n:
-        raise RuntimeError(f"repeat_interleave: repeats must have the same size as input along dim, but got {len(counts)} and {n}")
-    return FUNCTION("index_select")(input, dim, tensor([i for i, c in enumerate(counts) for _ in range(c)], dtype=dtypes.int64))
+        raise RuntimeError(
+            f"repeat_interleave: repeats must have the same size as input along dim, but got {len(counts)} and {n}"
+        )
+    return FUNCTION("index_select")(
+        input, dim, tensor([i for i, c in enumerate(counts) for _ in range(c)], dtype=dtypes.int64)
+    )
 
 
 @public(method=True)
@@ -492,7 +520,9 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = 
         base = input
     if not base._meta.contiguous:  # dense in another order of its dimensions
         base = permute(base, sorted(range(base.ndim), key=lambda d: -base.stride(d)))
-    return record_view(TABLE["as_strided"], base, (size_of((size,)), size_of((stride,)), as_ints(offset - base._meta.offset)))
+    return record_view(
+        TABLE["as_strided"], base, (size_of((size,)), size_of((stride,)), as_ints(offset - base._meta.offset))
+    )
 
 
 @public()
@@ -574,10 +604,14 @@ def _put_property(name: str, make: Any) -> None:
 
 
 _put_property("T", lambda x: permute(x, tuple(range(x.ndim))[::-1]))
+
+
 def _matrix_transpose(x: Any) -> Any:
     """The last two dimensions exchanged; 0-d tensors as they are."""
     if x.ndim == 1:
-        raise RuntimeError("tensor.mT is only supported on matrices or batches of matrices; got a 1-d tensor. Fix: unsqueeze(0) first.")
+        raise RuntimeError(
+            "tensor.mT is only supported on matrices or batches of matrices; got a 1-d tensor. Fix: unsqueeze(0) first."
+        )
     return transpose(x, -2, -1) if x.ndim else x
 
 

@@ -11,7 +11,11 @@ def tensor_repr(tensor: Any) -> str:
 
     meta = tensor._meta
     if meta.device.type == "meta":
-        return f"tensor(..., device='meta', size={tuple(meta.shape)}" + (f", dtype={meta.dtype}" if meta.dtype.name != "float32" else "") + ")"
+        return (
+            f"tensor(..., device='meta', size={tuple(meta.shape)}"
+            + (f", dtype={meta.dtype}" if meta.dtype.name != "float32" else "")
+            + ")"
+        )
     fn = tensor.grad_fn
     return printing.tensor_str(
         tensor._compute_array(), dtype=meta.dtype, requires_grad=meta.requires_grad and fn is None,

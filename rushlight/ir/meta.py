@@ -93,7 +93,13 @@ class Meta:
         if offset == self.offset:
             return self
         made = _new(Meta)
-        made.shape, made.dtype, made.device, made.stride, made.offset = self.shape, self.dtype, self.device, self.stride, offset
+        made.shape, made.dtype, made.device, made.stride, made.offset = (
+            self.shape,
+            self.dtype,
+            self.device,
+            self.stride,
+            offset,
+        )
         made.requires_grad, made.leaf, made.weak = self.requires_grad, self.leaf, self.weak
         made.numel, made.contiguous = self.numel, self.contiguous
         return made

@@ -66,7 +66,9 @@ class Op:
     functional: Op | None = None
     untracked: bool = False
     grad_name: str = ""
-    public: str = "function method"  # where users find it; names that end in _op, _write, … are internal whatever it says
+    public: str = (
+        "function method"  # where users find it; names that end in _op, _write, … are internal whatever it says
+    )
     samples: Callable[[], list] | None = None
     errors: Callable[[], list] | None = None
     doc: str = ""

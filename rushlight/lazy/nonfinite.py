@@ -46,7 +46,9 @@ def explain_not_finite(handle: Any, value: Any, pending: Trace | None, leaves: l
         text += f"; the {kind} {first.metas[0]!r} is not finite {'already' if fresh else 'any more'}"
         text += ": an earlier step made it so" if fresh and kind == "parameter" else ""
     elif first is not None:
-        text += f"; the first value like that came out of `{first.op.name.removesuffix('_op')}` at {show_line(first.line)}"
+        text += (
+            f"; the first value like that came out of `{first.op.name.removesuffix('_op')}` at {show_line(first.line)}"
+        )
     warn_user(f"{text}. Fix: {_FIX}.")
 
 

@@ -68,8 +68,23 @@ def is_shared(base: Handle) -> bool:
 
 def let_go(base: Handle) -> None:
     """Memory that came from NumPy code, which has since dropped it, is the tensor's own."""
-    if base._array is not None and base._array.base is None and sys.getrefcount(base._array) == 2:
+    if base._array is not None and base._array.base is None and _references(base) == _ALONE:
         base._shared = None
+
+
+def _references(base: Handle) -> int:
+    """How often the interpreter says that the buffer is referred to; 0 where it does not count."""
+    return sys.getrefcount(base._array) if hasattr(sys, "getrefcount") else 0
+
+
+def _count_when_alone() -> int:
+    """What `_references` says of a buffer that only its tensor holds: measured, because interpreters differ."""
+    probe = Handle()
+    probe._array = np.empty(0)
+    return _references(probe) or -1
+
+
+_ALONE = _count_when_alone()
 
 
 _result_class: type = Handle
@@ -295,7 +310,9 @@ def record(op: Op, inputs: Sequence[Any], static: tuple = ()) -> Any:
         else:
             number = x.item() if isinstance(x, np.generic) else None
             if number.__class__ not in NUMBERS:
-                raise TypeError(explain_error(op.name, got=f"an argument of type {kind.__name__}", expected="a tensor or a number"))
+                raise TypeError(
+                    explain_error(op.name, got=f"an argument of type {kind.__name__}", expected="a tensor or a number")
+                )
             key.append(number.__class__)
             numbers.append(number)
     key.append(static)
@@ -465,7 +482,9 @@ def rebind(handle: Any, trace: Trace, slot: int, meta: Meta, *, tracked: bool = 
             alive = view()
             if alive is not None:
                 alive._trace = None
-                if meta.requires_grad and not alive._meta.requires_grad and all(op.differentiable for op, _ in alive._chain):
+                if (
+                    meta.requires_grad
+                    and not alive._meta.requires_grad
+                    and all(op.differentiable for op, _ in alive._chain)
+                ):
                     alive._meta = alive._meta.variant(requires_grad=True, leaf=False)
-
-

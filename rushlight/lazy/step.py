@@ -143,7 +143,9 @@ def _recover(trace: Trace, live: list[Any], error: BaseException) -> None:
         return
     wanted = tuple(h._slot for h in earlier)
     try:
-        results = program_for(entry.parent, trace, wanted).run(trace.leaves, trace.scalars, [g for g, _ in trace.generators])
+        results = program_for(entry.parent, trace, wanted).run(
+            trace.leaves, trace.scalars, [g for g, _ in trace.generators]
+        )
     except Exception:  # the same memory shortage or a second mistake: the handles keep saying why they have no value
         return
     for handle in earlier:

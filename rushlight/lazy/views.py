@@ -15,10 +15,19 @@ from rushlight.errors import explain_error
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import TABLE, Op, Param
 from rushlight.lazy.record import (
-    Handle, Trace, append_leaf, base_of, is_shared, let_go, local, new_handle, rebind, record, switch_grad_mode,
+    Handle,
+    Trace,
+    append_leaf,
+    base_of,
+    is_shared,
+    let_go,
+    local,
+    new_handle,
+    rebind,
+    record,
+    switch_grad_mode,
 )  # fmt: skip
 from rushlight.lazy.trie import MARK_LEAF, Entry
-
 
 # A link of a chain that moves nothing: from here on gradients belong to `leaf`, a view that was made a leaf.
 LEAF_LINK = Op(
@@ -243,7 +252,11 @@ def assign(target: Any, value: Any) -> None:
     if target._base is None:
         rebind(target, value._trace, value._slot, value._meta)
         return
-    if local.grad_mode and (base._meta.requires_grad or value._meta.requires_grad) and not all(op.differentiable for op, _ in target._chain):
+    if (
+        local.grad_mode
+        and (base._meta.requires_grad or value._meta.requires_grad)
+        and not all(op.differentiable for op, _ in target._chain)
+    ):
         # Through detach() or .data: the memory changes, what autograd knows of the base does not.
         alias = _detached_alias(base, target) if value._meta.requires_grad else None
         switch_grad_mode(False)

@@ -9,9 +9,9 @@ torch.Size([64, 10])
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
 
+from rushlight.errors import MissingNameError
 from rushlight.nn import functional, init, modules, utils
 from rushlight.nn.modules import *  # noqa: F403
 from rushlight.nn.modules import __all__ as _layers
@@ -36,6 +36,4 @@ _NOT_BUILT = ("Container", "DataParallel", "LinearCrossEntropyLoss", "LinearCros
 def __getattr__(name: str) -> Any:
     if name in _NOT_BUILT:
         raise AttributeError(f"rushlight.nn.{name} is not built yet")
-    near = difflib.get_close_matches(name, __all__, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise AttributeError(f"module 'rushlight.nn' has no attribute {name!r}{hint}")
+    raise MissingNameError("module 'rushlight.nn'", name, lambda: __all__)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import functools
 import math
 import warnings
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 import rushlight
 from rushlight.errors import explain_error

@@ -41,7 +41,9 @@ def _arange_length(start: Any, end: Any, step: Any) -> int:
     if step == 0:
         raise RuntimeError("arange: step must be nonzero")
     if (end - start) * (1 if step > 0 else -1) < 0:
-        raise RuntimeError(f"arange: upper bound and lower bound inconsistent with step sign; got {start}, {end}, {step}")
+        raise RuntimeError(
+            f"arange: upper bound and lower bound inconsistent with step sign; got {start}, {end}, {step}"
+        )
     if all(isinstance(v, int) for v in (start, end, step)):
         return max(0, -(-(end - start) // step))
     return max(0, math.ceil((end - start) / step))
@@ -84,6 +86,8 @@ linspace = declare(
     "linspace_op(any start, any end, int steps, dtype dtype, any device)", infer=_steps_infer, reference=_linspace,
     samples=lambda: [((0.0, 1.0, 5, dtypes.float64, devices.cpu), {})], doc="evenly spaced values, both ends included",
 )  # fmt: skip
+
+
 def _eye_infer(n: int, m: int, dtype: Any, device: Any) -> Meta:
     if n < 0 or m < 0:
         raise RuntimeError(f"eye: n and m must be greater or equal to 0, got {min(n, m)}.")

@@ -11,11 +11,19 @@ from rushlight.dtype import BOOL, COMPLEX, FLOATING, INTEGER
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import TABLE, Op, declare
 from rushlight.ops.rules import (
-    arithmetic, comparison, elementwise, float_dtype, floating, forbid, only, promote_common, promote_float, result_dtype,
+    arithmetic,
+    comparison,
+    elementwise,
+    float_dtype,
+    floating,
+    forbid,
+    only,
+    promote_common,
+    promote_float,
+    result_dtype,
 )  # fmt: skip
 from rushlight.ops.samples import binary, int_binary, numbers, positive, unary, unit
 from rushlight.ops.tensor_code import T, conj
-
 
 # --- two operands -------------------------------------------------------------------------------------------------
 
@@ -37,12 +45,20 @@ def _mul(a: np.ndarray, b: np.ndarray) -> Any:
     return np.logical_and(a, b) if a.dtype == bool else a * b
 
 
-def _binary(signature: str, reference: Any, vjp: Any, *, rule: Any = None, promote: Any = promote_common, **facts: Any) -> Op:
+def _binary(
+    signature: str, reference: Any, vjp: Any, *, rule: Any = None, promote: Any = promote_common, **facts: Any
+) -> Op:
     name = signature.partition("(")[0]
     facts.setdefault("samples", binary)
     facts.setdefault("inplace", True)
     return declare(
-        signature, infer=rule or arithmetic(name), reference=reference, vjp=vjp, promote=promote, pointwise=True, **facts
+        signature,
+        infer=rule or arithmetic(name),
+        reference=reference,
+        vjp=vjp,
+        promote=promote,
+        pointwise=True,
+        **facts,
     )
 
 
@@ -166,6 +182,8 @@ hypot = _binary(
     "hypot(Tensor input, Tensor other)", np.hypot,
     (lambda g, out, a, b: g * (a / out), lambda g, out, a, b: g * (b / out)), doc="sqrt(input^2 + other^2)",
 )  # fmt: skip
+
+
 def _logaddexp(a: np.ndarray, b: np.ndarray) -> Any:
     if a.dtype.kind != "c":
         return np.logaddexp(a, b)
@@ -202,7 +220,9 @@ nextafter = _binary("nextafter(Tensor input, Tensor other)", np.nextafter, None,
 
 
 def _gcd_like(name: str, function: Any) -> Op:
-    return _binary(f"{name}(Tensor input, Tensor other)", function, None, samples=int_binary, doc=f"the {name} of integers")
+    return _binary(
+        f"{name}(Tensor input, Tensor other)", function, None, samples=int_binary, doc=f"the {name} of integers"
+    )
 
 
 gcd, lcm = _gcd_like("gcd", np.gcd), _gcd_like("lcm", np.lcm)
@@ -247,7 +267,9 @@ bitwise_or = _bitwise("bitwise_or(Operand input, Operand other)", np.bitwise_or,
 bitwise_xor = _bitwise("bitwise_xor(Operand input, Operand other)", np.bitwise_xor, "input ^ other")
 bitwise_not = _bitwise("bitwise_not(Tensor input)", np.invert, "~input")
 bitwise_left_shift = _bitwise("bitwise_left_shift(Operand input, Operand other)", np.left_shift, "input << other", True)
-bitwise_right_shift = _bitwise("bitwise_right_shift(Operand input, Operand other)", np.right_shift, "input >> other", True)
+bitwise_right_shift = _bitwise(
+    "bitwise_right_shift(Operand input, Operand other)", np.right_shift, "input >> other", True
+)
 
 logical_not = declare(
     "logical_not(Tensor input)", infer=comparison("logical_not"), reference=np.logical_not, pointwise=True, inplace=True,
@@ -271,11 +293,21 @@ exp2 = _unary("exp2", np.exp2, lambda g, out, x: g * conj(out) * 0.6931471805599
 expm1 = _unary("expm1", np.expm1, lambda g, out, x: g * conj(out + 1), "e^input - 1")
 log = _unary("log", np.log, lambda g, out, x: g / conj(x), "natural logarithm", samples=positive)
 log2 = _unary("log2", np.log2, lambda g, out, x: g / conj(x * 0.6931471805599453), "base-2 logarithm", samples=positive)
-log10 = _unary("log10", np.log10, lambda g, out, x: g / conj(x * 2.302585092994046), "base-10 logarithm", samples=positive)
+log10 = _unary(
+    "log10", np.log10, lambda g, out, x: g / conj(x * 2.302585092994046), "base-10 logarithm", samples=positive
+)
 log1p = _unary("log1p", np.log1p, lambda g, out, x: g / conj(x + 1), "log(1 + input)", samples=positive)
 sqrt = _unary("sqrt", np.sqrt, lambda g, out, x: g / conj(2 * out), "square root", samples=positive)
-rsqrt = _unary("rsqrt", lambda x: 1 / np.sqrt(x), lambda g, out, x: -0.5 * g * conj(out * out * out), "1 / sqrt(input)", samples=positive)
-reciprocal = _unary("reciprocal", lambda x: 1 / x, lambda g, out, x: -g * conj(out * out), "1 / input", samples=positive)
+rsqrt = _unary(
+    "rsqrt",
+    lambda x: 1 / np.sqrt(x),
+    lambda g, out, x: -0.5 * g * conj(out * out * out),
+    "1 / sqrt(input)",
+    samples=positive,
+)
+reciprocal = _unary(
+    "reciprocal", lambda x: 1 / x, lambda g, out, x: -g * conj(out * out), "1 / input", samples=positive
+)
 sin = _unary("sin", np.sin, lambda g, out, x: g * conj(x.cos()), "sine")
 cos = _unary("cos", np.cos, lambda g, out, x: -g * conj(x.sin()), "cosine")
 tan = _unary("tan", np.tan, lambda g, out, x: g * conj(1 + out * out), "tangent", samples=unit)
@@ -329,7 +361,9 @@ floor = _real_unary("floor", _rounded(np.floor), lambda g, out, x: T.zeros_like(
 ceil = _real_unary("ceil", _rounded(np.ceil), lambda g, out, x: T.zeros_like(g), "round up")
 trunc = _real_unary("trunc", _rounded(np.trunc), lambda g, out, x: T.zeros_like(g), "round toward zero")
 frac = _real_unary("frac", lambda x: x - np.trunc(x), lambda g, out, x: g, "the part after the point")
-sign = _real_unary("sign", lambda x: x if x.dtype == bool else np.sign(x), lambda g, out, x: T.zeros_like(g), "-1, 0 or 1")
+sign = _real_unary(
+    "sign", lambda x: x if x.dtype == bool else np.sign(x), lambda g, out, x: T.zeros_like(g), "-1, 0 or 1"
+)
 sgn = _real_unary(
     "sgn", lambda x: x if x.dtype == bool else np.sign(x),
     lambda g, out, x: T.sgn_gradient(g, out, x), "input / |input|, 0 at 0",
@@ -389,7 +423,9 @@ signbit = _predicate("signbit", lambda x: np.signbit(x) if x.dtype.kind == "f" e
 
 def _where_infer(condition: Meta, input: Meta, other: Meta) -> Meta:
     if condition.dtype not in (dtypes.bool_, dtypes.uint8):
-        raise RuntimeError(f"where: expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}. Fix: compare it, for example `condition != 0`.")
+        raise RuntimeError(
+            f"where: expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}. Fix: compare it, for example `condition != 0`."
+        )
     kind = result_dtype(input, other)
     found = elementwise("where", (condition, input, other), kind)
     return found
@@ -443,7 +479,6 @@ clamp = declare(
 
 def _ternary(signature: str, reference: Any, vjp: Any, doc: str) -> Op:
     name = signature.partition("(")[0]
-
 
     def rule(x: Meta, a: Meta, b: Meta, value: Meta) -> Meta:
         found = result_dtype(x, a, b)

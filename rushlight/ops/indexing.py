@@ -79,10 +79,16 @@ def _index_infer(x: Meta, indices: Sequence[Meta], dims: tuple[int, ...]) -> Met
     joint = len(shape) - x.ndim + len(dims)
     rest = [s for d, s in enumerate(x.stride) if d not in dims]
     at = dims[0] if adjacent else 0
-    return like(x, shape=shape, stride=dense_stride(shape, [meta(shape, x.dtype, x.device, (*rest[:at], *(0,) * joint, *rest[at:]))]))
+    return like(
+        x,
+        shape=shape,
+        stride=dense_stride(shape, [meta(shape, x.dtype, x.device, (*rest[:at], *(0,) * joint, *rest[at:]))]),
+    )
 
 
-def _index_put(x: np.ndarray, value: np.ndarray, indices: Sequence[np.ndarray], dims: tuple[int, ...], accumulate: bool) -> np.ndarray:
+def _index_put(
+    x: np.ndarray, value: np.ndarray, indices: Sequence[np.ndarray], dims: tuple[int, ...], accumulate: bool
+) -> np.ndarray:
     result = x.copy()
     key = _key(x, indices, dims)
     if accumulate:
@@ -137,7 +143,9 @@ def _index_1d(op: str, x: Meta, dim: int, index: Meta) -> int:
     if index.ndim > 1:
         raise IndexError(f"{op}(): Index is supposed to be a vector; got shape {list(index.shape)}.")
     if index.dtype not in (dtypes.int32, dtypes.int64):
-        raise RuntimeError(f"{op}(): Expected dtype int32 or int64 for index; got {index.dtype}. Fix: convert with .long().")
+        raise RuntimeError(
+            f"{op}(): Expected dtype int32 or int64 for index; got {index.dtype}. Fix: convert with .long()."
+        )
     return d
 
 
@@ -165,7 +173,11 @@ def _along(x: np.ndarray, dim: int, index: np.ndarray) -> tuple:
 def _index_add(x: np.ndarray, index: np.ndarray, source: np.ndarray, alpha: np.ndarray, dim: int) -> np.ndarray:
     flat = x.reshape(1).copy() if x.ndim == 0 else x.copy()
     index = checked(index.reshape(-1), flat.shape[dim], dim, "index_add")
-    np.add.at(flat, _along(flat, dim, index), (source * alpha).astype(x.dtype).reshape(flat.shape if x.ndim == 0 else source.shape))
+    np.add.at(
+        flat,
+        _along(flat, dim, index),
+        (source * alpha).astype(x.dtype).reshape(flat.shape if x.ndim == 0 else source.shape),
+    )
     return flat.reshape(x.shape)
 
 
@@ -187,9 +199,19 @@ def _index_into(op: str, x: Meta, index: Meta, source: Meta, dim: int) -> Meta:
     if source is not None and not source.weak and x.ndim:
         want = [*x.shape[:d], index.numel, *x.shape[d + 1 :]]
         if list(source.shape) != want:
-            raise RuntimeError(explain_error(f"{op}()", got=f"source of shape {list(source.shape)}", expected=f"{want}: input's shape with dimension {d} as long as index"))
+            raise RuntimeError(
+                explain_error(
+                    f"{op}()",
+                    got=f"source of shape {list(source.shape)}",
+                    expected=f"{want}: input's shape with dimension {d} as long as index",
+                )
+            )
         if source.dtype is not x.dtype:
-            raise RuntimeError(explain_error(f"{op}()", got=f"source of {source.dtype} and input of {x.dtype}", expected="the same dtype"))
+            raise RuntimeError(
+                explain_error(
+                    f"{op}()", got=f"source of {source.dtype} and input of {x.dtype}", expected="the same dtype"
+                )
+            )
     return like(x, stride=x.stride)
 
 
@@ -214,12 +236,18 @@ index_copy = declare(
 def _gather_infer(x: Meta, index: Meta, dim: int) -> Meta:
     d = wrap_dim(dim, x.ndim, "gather")
     if index.dtype not in (dtypes.int64, dtypes.int32):
-        raise RuntimeError(f"gather(): Expected dtype int32/int64 for index; got {index.dtype}. Fix: convert with .long().")
+        raise RuntimeError(
+            f"gather(): Expected dtype int32/int64 for index; got {index.dtype}. Fix: convert with .long()."
+        )
     if max(x.ndim, 1) != max(index.ndim, 1):
-        raise RuntimeError(f"gather: Index tensor must have the same number of dimensions as input tensor; got shapes {list(index.shape)} and {list(x.shape)}.")
+        raise RuntimeError(
+            f"gather: Index tensor must have the same number of dimensions as input tensor; got shapes {list(index.shape)} and {list(x.shape)}."
+        )
     for i, n in enumerate(index.shape):
         if x.ndim and i != d and n > x.shape[i]:
-            raise RuntimeError(f"gather: Size does not match at dimension {i} expected index {list(index.shape)} to be smaller than self {list(x.shape)} apart from dimension {d}")
+            raise RuntimeError(
+                f"gather: Size does not match at dimension {i} expected index {list(index.shape)} to be smaller than self {list(x.shape)} apart from dimension {d}"
+            )
     return like(x, shape=index.shape)
 
 
@@ -250,10 +278,14 @@ def _scatter_infer(x: Meta, index: Meta, src: Meta, dim: int, reduce: str) -> Me
     if index.dtype not in (dtypes.int64, dtypes.int32):
         raise RuntimeError(f"scatter(): Expected dtype int64 for index; got {index.dtype}. Fix: convert with .long().")
     if not src.weak and src.dtype is not x.dtype:
-        raise RuntimeError(f"scatter(): Expected self.dtype to be equal to src.dtype; got {x.dtype} and {src.dtype}. Fix: convert src with .to({x.dtype}).")
+        raise RuntimeError(
+            f"scatter(): Expected self.dtype to be equal to src.dtype; got {x.dtype} and {src.dtype}. Fix: convert src with .to({x.dtype})."
+        )
     if index.numel:
         if max(x.ndim, 1) != max(index.ndim, 1):
-            raise RuntimeError(f"scatter(): Index tensor must have the same number of dimensions as self tensor; got shapes {list(index.shape)} and {list(x.shape)}.")
+            raise RuntimeError(
+                f"scatter(): Index tensor must have the same number of dimensions as self tensor; got shapes {list(index.shape)} and {list(x.shape)}."
+            )
         for i, n in enumerate(index.shape):
             if x.ndim and (i != d and n > x.shape[i] or not src.weak and src.ndim and n > src.shape[i]):
                 raise RuntimeError(
@@ -270,7 +302,9 @@ def _scatter(x: np.ndarray, index: np.ndarray, src: np.ndarray, dim: int, reduce
     index = np.atleast_1d(index)
     dim %= result.ndim
     chosen = _nonnegative(index, result.shape[dim], dim, "scatter")
-    part = np.broadcast_to(src, index.shape) if src.ndim == 0 else np.atleast_1d(src)[tuple(slice(n) for n in index.shape)]
+    part = (
+        np.broadcast_to(src, index.shape) if src.ndim == 0 else np.atleast_1d(src)[tuple(slice(n) for n in index.shape)]
+    )
     key = _grid(index, dim, chosen)
     if reduce == "":
         result[key] = part
@@ -293,7 +327,9 @@ scatter = declare(
 
 def _take_infer(x: Meta, index: Meta) -> Meta:
     if index.dtype is not dtypes.int64:
-        raise RuntimeError(f"take(): Expected a long tensor for index, but got {index.dtype}. Fix: convert with .long().")
+        raise RuntimeError(
+            f"take(): Expected a long tensor for index, but got {index.dtype}. Fix: convert with .long()."
+        )
     return like(x, shape=index.shape)
 
 
@@ -307,11 +343,17 @@ take = declare(
 
 def _masked_fill_infer(x: Meta, mask: Meta, value: Meta) -> Meta:
     if mask.dtype is not dtypes.bool_:
-        raise RuntimeError(f"masked_fill_ only supports boolean masks, but got mask with dtype {mask.dtype}. Fix: compare it, for example `mask != 0`.")
+        raise RuntimeError(
+            f"masked_fill_ only supports boolean masks, but got mask with dtype {mask.dtype}. Fix: compare it, for example `mask != 0`."
+        )
     if value.ndim:
-        raise RuntimeError(f"masked_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s).")
+        raise RuntimeError(
+            f"masked_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
+        )
     if value.dtype.category > x.dtype.category and not (value.weak and value.dtype.category == dtypes.FLOATING):
-        raise RuntimeError(f"masked_fill: value cannot be converted to type {x.dtype} without overflow; got a value of {value.dtype}.")
+        raise RuntimeError(
+            f"masked_fill: value cannot be converted to type {x.dtype} without overflow; got a value of {value.dtype}."
+        )
     return like(x, shape=broadcast_shapes("masked_fill", x.shape, mask.shape))
 
 

@@ -19,7 +19,9 @@ from rushlight.ops.tensor_code import T, conj
 
 def _matmul_infer(a: Meta, b: Meta) -> Meta:
     if not a.ndim or not b.ndim:
-        raise RuntimeError(f"matmul: both arguments to matmul need to be at least 1D, but they are {a.ndim}D and {b.ndim}D. Fix: use * for scalars.")
+        raise RuntimeError(
+            f"matmul: both arguments to matmul need to be at least 1D, but they are {a.ndim}D and {b.ndim}D. Fix: use * for scalars."
+        )
     inner_a, inner_b = a.shape[-1], b.shape[-2] if b.ndim > 1 else b.shape[0]
     if inner_a != inner_b:
         raise RuntimeError(mismatch("matmul", a, b))
@@ -93,14 +95,26 @@ matmul = declare(
 )  # fmt: skip
 
 
-
 def _linear_infer(x: Meta, weight: Meta, bias: Meta | None) -> Meta:
     if weight.ndim not in (1, 2):
-        raise RuntimeError(explain_error("linear", got=f"a weight of shape {list(weight.shape)}", expected="(out_features, in_features) or (in_features,)"))
+        raise RuntimeError(
+            explain_error(
+                "linear",
+                got=f"a weight of shape {list(weight.shape)}",
+                expected="(out_features, in_features) or (in_features,)",
+            )
+        )
     turned = weight.variant(shape=tuple(reversed(weight.shape)))
     if not x.ndim or x.shape[-1] != weight.shape[-1]:
         if not x.ndim:
-            raise RuntimeError(explain_error("linear", got="a 0-d input", expected=f"a last dimension of {weight.shape[-1]} features", fix="unsqueeze it"))
+            raise RuntimeError(
+                explain_error(
+                    "linear",
+                    got="a 0-d input",
+                    expected=f"a last dimension of {weight.shape[-1]} features",
+                    fix="unsqueeze it",
+                )
+            )
         raise RuntimeError(mismatch("linear", x, turned))
     if x.dtype is not weight.dtype:
         raise RuntimeError(dtype_mismatch("linear", x, weight))
@@ -109,7 +123,11 @@ def _linear_infer(x: Meta, weight: Meta, bias: Meta | None) -> Meta:
         if bias.dtype is not x.dtype:
             raise RuntimeError(dtype_mismatch("linear (bias)", x, bias))
         if broadcast_shapes("linear (bias)", shape, bias.shape) != shape:
-            raise RuntimeError(explain_error("linear", got=f"a bias of shape {list(bias.shape)}", expected=f"{list(weight.shape[:-1])}"))
+            raise RuntimeError(
+                explain_error(
+                    "linear", got=f"a bias of shape {list(bias.shape)}", expected=f"{list(weight.shape[:-1])}"
+                )
+            )
     return like(x, shape=shape)
 
 

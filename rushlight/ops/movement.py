@@ -23,18 +23,24 @@ def viewed(x: Meta, shape: Sequence[int], stride: Sequence[int], offset: int = 0
     return meta(shape, dtype or x.dtype, x.device, tuple(stride), x.offset + offset)
 
 
-def _view_op(signature: str, *, infer: Any, reference: Any, vjp: Any, put: Any, put_vjp: Any, samples: Any, **facts: Any) -> Op:
+def _view_op(
+    signature: str, *, infer: Any, reference: Any, vjp: Any, put: Any, put_vjp: Any, samples: Any, **facts: Any
+) -> Op:
     """A view and the op that writes it back: `put(base, value, **static)` copies base with the view replaced."""
     name = signature.partition("(")[0]
     write = None
     if put is not None:
-        static = ", ".join(p for p in signature[signature.index("(") + 1 : -1].split(", ") if not p.startswith("Tensor "))
+        static = ", ".join(
+            p for p in signature[signature.index("(") + 1 : -1].split(", ") if not p.startswith("Tensor ")
+        )
         write = declare(
             f"{name}_write(Tensor input, Tensor src{', ' + static if static else ''})", infer=lambda x, src, **_: like(x, stride=x.stride),
             reference=put, vjp=put_vjp, inplace=True, doc=f"input with its `{name}` view replaced by src",
             samples=None, untracked=facts.get("untracked", False),
         )  # fmt: skip
-    return declare(signature, infer=infer, reference=reference, vjp=vjp, view=True, write=write, samples=samples, **facts)
+    return declare(
+        signature, infer=infer, reference=reference, vjp=vjp, view=True, write=write, samples=samples, **facts
+    )
 
 
 def _put(reference: Any) -> Any:
@@ -65,7 +71,13 @@ def _simple_view(signature: str, infer: Any, reference: Any, samples: Any, **fac
     name = signature.partition("(")[0]
     facts.setdefault("vjp", _scatter_back(name))
     return _view_op(
-        signature, infer=infer, reference=reference, put=_put(reference), put_vjp=_put_vjp(name), samples=samples, **facts
+        signature,
+        infer=infer,
+        reference=reference,
+        put=_put(reference),
+        put_vjp=_put_vjp(name),
+        samples=samples,
+        **facts,
     )
 
 
@@ -181,7 +193,9 @@ def _permute_infer(x: Meta, dims: Sequence[int]) -> Meta:
     if len(dims) != x.ndim:
         raise RuntimeError(
             f"permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired "
-            f"ordering of dimensions i.e. input.dim() = {x.ndim} is not equal to len(dims) = {len(dims)}.".replace("(sparse_coo)", "")
+            f"ordering of dimensions i.e. input.dim() = {x.ndim} is not equal to len(dims) = {len(dims)}.".replace(
+                "(sparse_coo)", ""
+            )
         )
     order = tuple(wrap_dim(d, x.ndim, "permute") for d in dims)
     if len(set(order)) != len(order):
@@ -238,7 +252,9 @@ def _expand_infer(x: Meta, size: Sequence[int]) -> Meta:
     for i, n in enumerate(size):
         if i < lead:
             if n < 0:
-                raise RuntimeError(f"expand: the expanded size -1 is not allowed in a leading, non-existing dimension {i}.")
+                raise RuntimeError(
+                    f"expand: the expanded size -1 is not allowed in a leading, non-existing dimension {i}."
+                )
             shape.append(n)
             stride.append(0)
             continue
@@ -257,7 +273,9 @@ def _expand_infer(x: Meta, size: Sequence[int]) -> Meta:
 def _expand(x: np.ndarray, size: Sequence[int]) -> np.ndarray:
     lead = len(size) - x.ndim
     shape = [x.shape[i - lead] if n == -1 else n for i, n in enumerate(size)]
-    return x.reshape(shape) if math.prod(shape) == x.size else np.broadcast_to(x, shape)  # NumPy hands the latter out read-only
+    return (
+        x.reshape(shape) if math.prod(shape) == x.size else np.broadcast_to(x, shape)
+    )  # NumPy hands the latter out read-only
 
 
 expand = _view_op(
@@ -430,7 +448,9 @@ def _strided_infer(x: Meta, size: Sequence[int], stride: Sequence[int], storage_
     if len(size) != len(stride):
         raise RuntimeError(f"as_strided: mismatch in length of strides and shape: {list(stride)} and {list(size)}.")
     if not x.contiguous:
-        raise NotImplementedError("as_strided on memory that is not laid out in rows is not supported. Fix: contiguous() first.")
+        raise NotImplementedError(
+            "as_strided on memory that is not laid out in rows is not supported. Fix: contiguous() first."
+        )
     last = storage_offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True)) if 0 not in size else -1
     if last >= x.numel or min([storage_offset, *stride, 0]) < 0:
         raise RuntimeError(
@@ -445,7 +465,9 @@ def _strided(x: np.ndarray, size: Sequence[int], stride: Sequence[int], storage_
     return np.lib.stride_tricks.as_strided(flat, size, [s * x.itemsize for s in stride])
 
 
-def _strided_back(g: np.ndarray, input_sizes: Sequence[int], size: Sequence[int], stride: Sequence[int], storage_offset: int) -> np.ndarray:
+def _strided_back(
+    g: np.ndarray, input_sizes: Sequence[int], size: Sequence[int], stride: Sequence[int], storage_offset: int
+) -> np.ndarray:
     places = np.arange(math.prod(input_sizes))
     flat = np.zeros(math.prod(input_sizes), g.dtype)
     np.add.at(flat, _strided(places, size, stride, storage_offset).reshape(-1), g.reshape(-1))
@@ -472,7 +494,13 @@ def _bits_infer(x: Meta, dtype: Any) -> Meta:
     if a == b:
         return viewed(x, x.shape, x.stride, 0, dtype)
     if not x.ndim or x.stride[-1] != 1 or (b > a and x.shape[-1] * a % b):
-        raise RuntimeError(explain_error("view(dtype)", got=f"shape {list(x.shape)} of {x.dtype} to {dtype}", expected="a last dimension that is dense and whose bytes divide evenly"))
+        raise RuntimeError(
+            explain_error(
+                "view(dtype)",
+                got=f"shape {list(x.shape)} of {x.dtype} to {dtype}",
+                expected="a last dimension that is dense and whose bytes divide evenly",
+            )
+        )
     shape = (*x.shape[:-1], x.shape[-1] * a // b)
     stride = tuple(s * a // b for s in x.stride[:-1]) + (1,)
     return meta(shape, dtype, x.device, stride, x.offset * a // b)
@@ -524,7 +552,13 @@ view_as_real = _view_op(
 
 def _as_complex_infer(x: Meta) -> Meta:
     if not x.shape or x.shape[-1] != 2 or x.stride[-1] != 1 or x.dtype not in (dtypes.float32, dtypes.float64):
-        raise RuntimeError(explain_error("view_as_complex", got=f"shape {list(x.shape)} of {x.dtype}", expected="a float tensor whose last dimension is 2 and dense"))
+        raise RuntimeError(
+            explain_error(
+                "view_as_complex",
+                got=f"shape {list(x.shape)} of {x.dtype}",
+                expected="a float tensor whose last dimension is 2 and dense",
+            )
+        )
     return meta(x.shape[:-1], x.dtype.to_complex(), x.device, tuple(s // 2 for s in x.stride[:-1]), x.offset // 2)
 
 
@@ -575,11 +609,15 @@ def _cat_infer(tensors: Sequence[Meta], dim: int) -> Meta:
     first = real[0]
     for index, m in enumerate(tensors):
         if m.ndim == 0:
-            raise RuntimeError(f"cat: zero-dimensional tensor (at position {index}) cannot be concatenated. Fix: use torch.stack.")
+            raise RuntimeError(
+                f"cat: zero-dimensional tensor (at position {index}) cannot be concatenated. Fix: use torch.stack."
+            )
     d = wrap_dim(dim, first.ndim, "cat")
     kind = first.dtype
     for index, m in enumerate(real):
-        same = m.ndim == first.ndim and all(a == b for i, (a, b) in enumerate(zip(m.shape, first.shape, strict=True)) if i != d)
+        same = m.ndim == first.ndim and all(
+            a == b for i, (a, b) in enumerate(zip(m.shape, first.shape, strict=True)) if i != d
+        )
         if not same:
             raise RuntimeError(
                 f"cat: Sizes of tensors must match except in dimension {d}. Expected {list(first.shape)} but got "
@@ -653,7 +691,9 @@ tril, triu = _triangle("tril", np.tril), _triangle("triu", np.triu)
 def _repeat_infer(x: Meta, repeats: Sequence[int]) -> Meta:
     lead = len(repeats) - x.ndim
     if lead < 0:
-        raise RuntimeError("repeat: Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor.")
+        raise RuntimeError(
+            "repeat: Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor."
+        )
     return like(x, shape=[n * r for n, r in zip((1,) * lead + tuple(x.shape), repeats, strict=True)])
 
 
@@ -673,7 +713,9 @@ repeat = declare(
 
 def _make_complex(real: Meta, imag: Meta) -> Meta:
     if real.dtype is not imag.dtype or real.dtype not in (dtypes.float32, dtypes.float64):
-        raise RuntimeError(explain_error("complex", got=f"{real.dtype} and {imag.dtype}", expected="both float32 or both float64"))
+        raise RuntimeError(
+            explain_error("complex", got=f"{real.dtype} and {imag.dtype}", expected="both float32 or both float64")
+        )
     return like(real, shape=broadcast_shapes("complex", real.shape, imag.shape), dtype=real.dtype.to_complex())
 
 
@@ -683,4 +725,3 @@ complex_ = declare(
     vjp=(lambda g, out, a, b: g.real, lambda g, out, a, b: g.imag), pointwise=True,
     samples=lambda: [((values(2, 3), values(2, 3, seed=1)), {})], doc="real + i * imag",
 )  # fmt: skip
-

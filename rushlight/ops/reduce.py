@@ -108,10 +108,15 @@ mean_ = declare(
 
 def _var_infer(x: Meta, dim: DimSpec, keepdim: bool, correction: Any) -> Meta:
     if x.dtype.category < FLOATING:
-        raise RuntimeError(explain_error("var", got=f"a tensor of {x.dtype}", expected="a floating-point or complex dtype", fix="convert it with .float()"))
-    return like(
-        x, shape=reduced_shape(x.shape, wrap_dims(dim, x.ndim, "var"), keepdim), dtype=x.dtype.to_real()
-    )
+        raise RuntimeError(
+            explain_error(
+                "var",
+                got=f"a tensor of {x.dtype}",
+                expected="a floating-point or complex dtype",
+                fix="convert it with .float()",
+            )
+        )
+    return like(x, shape=reduced_shape(x.shape, wrap_dims(dim, x.ndim, "var"), keepdim), dtype=x.dtype.to_real())
 
 
 def _var(x: np.ndarray, dim: DimSpec, keepdim: bool, correction: float) -> Any:
@@ -328,7 +333,7 @@ def _float_along(name: str) -> Any:
         kind = dtype or x.dtype
         if kind.category < FLOATING:
             raise RuntimeError(
-                f'"{name}_lastdim_kernel_impl" not implemented for \'{dtype_name(kind)}\': got a tensor of {kind}; expected a '
+                f"\"{name}_lastdim_kernel_impl\" not implemented for '{dtype_name(kind)}': got a tensor of {kind}; expected a "
                 "floating dtype. Fix: convert it with .float() or pass dtype=torch.float32."
             )
         return like(x, dtype=kind)

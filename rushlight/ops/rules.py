@@ -46,7 +46,7 @@ def result_dtype(*metas: Meta | None) -> dtype:
             else:
                 best[rank] = m.dtype if old is None else dtypes.promote_types(old, m.dtype)
     result: dtype | None = None
-    for rank, kind in enumerate(best):
+    for kind in best:
         if kind is None:
             continue
         if result is None:
@@ -76,7 +76,9 @@ def dense_stride(shape: Sequence[int], metas: Sequence[Meta]) -> tuple[int, ...]
 
     def strides(m: Meta) -> list[int]:
         lead = ndim - len(m.shape)
-        return [0] * lead + [0 if n == 1 and shape[lead + d] != 1 else s for d, (n, s) in enumerate(zip(m.shape, m.stride, strict=True))]
+        return [0] * lead + [
+            0 if n == 1 and shape[lead + d] != 1 else s for d, (n, s) in enumerate(zip(m.shape, m.stride, strict=True))
+        ]
 
     tables = [strides(m) for m in aligned]
 
@@ -187,7 +189,12 @@ def forbid(op: str, m: Meta, *categories: int, why: str = "") -> None:
     """Refuse a dtype category with PyTorch's RuntimeError."""
     if m.dtype.category in categories:
         raise RuntimeError(
-            explain_error(op, got=f"a {KIND_NAMES[m.dtype.category]} tensor ({m.dtype})", expected="another dtype", fix=why or "convert it with .to(dtype)")
+            explain_error(
+                op,
+                got=f"a {KIND_NAMES[m.dtype.category]} tensor ({m.dtype})",
+                expected="another dtype",
+                fix=why or "convert it with .to(dtype)",
+            )
         )
 
 
@@ -244,5 +251,8 @@ def reduced_shape(shape: Sequence[int], dims: Sequence[int], keepdim: bool) -> t
 def like(m: Meta, **changes: Any) -> Meta:
     """A fresh result with the shape, dtype and device of `m`, row-major unless said otherwise."""
     return meta(
-        changes.get("shape", m.shape), changes.get("dtype", m.dtype), changes.get("device", m.device), changes.get("stride")
+        changes.get("shape", m.shape),
+        changes.get("dtype", m.dtype),
+        changes.get("device", m.device),
+        changes.get("stride"),
     )

@@ -30,6 +30,8 @@ def no_second_derivative(name: str) -> Any:
     """The rule of a gradient op that cannot be differentiated again: says so."""
 
     def refuse(*_: Any, **__: Any) -> Any:
-        raise NotImplementedError(f"{name}: the second derivative is not supported. Fix: do not pass create_graph=True through {name}.")
+        raise NotImplementedError(
+            f"{name}: the second derivative is not supported. Fix: do not pass create_graph=True through {name}."
+        )
 
     return refuse

@@ -125,16 +125,28 @@ def allowed(file: str, target: str) -> bool:
 
 def test_arrows_point_left() -> None:
     wrong = sorted({f"{file} -> {target}" for file, target in arrows() if not allowed(file, target)})
-    assert not wrong, "imports against the arrows (add a line with a reason to EXCEPTIONS, or turn them round):\n" + "\n".join(wrong)
+    assert not wrong, (
+        "imports against the arrows (add a line with a reason to EXCEPTIONS, or turn them round):\n" + "\n".join(wrong)
+    )
 
 
 def test_nothing_imports_pytorch() -> None:
-    found = [(path, name) for path in ROOT.rglob("*.py") for name in imports(path) if name.split(".")[0] in ("torch", "torchvision", "torchaudio")]
+    found = [
+        (path, name)
+        for path in ROOT.rglob("*.py")
+        for name in imports(path)
+        if name.split(".")[0] in ("torch", "torchvision", "torchaudio")
+    ]
     assert found == []
 
 
 def test_only_the_llvm_backend_imports_llvmlite() -> None:
-    found = {"/".join(module_of(path)) for path in ROOT.rglob("*.py") for name in imports(path) if name.split(".")[0] == "llvmlite"}
+    found = {
+        "/".join(module_of(path))
+        for path in ROOT.rglob("*.py")
+        for name in imports(path)
+        if name.split(".")[0] == "llvmlite"
+    }
     assert {file for file in found if not file.startswith("backend/llvm")} == set()
 
 
@@ -142,8 +154,14 @@ def test_backends_are_leaves() -> None:
     """No backend knows another one, and what every backend needs of the package is in the left layers."""
     for file, target in arrows():
         if file.startswith("backend/"):
-            assert target in ("errors", "config", "dtype", "device", "ir") or target.startswith("backend"), (file, target)
-            assert not target.startswith("backend.") or file.split("/")[1] in (target.split(".")[1], "llvm", "cuda"), (file, target)
+            assert target in ("errors", "config", "dtype", "device", "ir") or target.startswith("backend"), (
+                file,
+                target,
+            )
+            assert not target.startswith("backend.") or file.split("/")[1] in (target.split(".")[1], "llvm", "cuda"), (
+                file,
+                target,
+            )
 
 
 def test_importing_is_quick_and_light() -> None:

@@ -194,8 +194,12 @@ def test_breaking_off_ends_the_workers():
 
 
 def test_persistent_workers():
+    def slowly(index):
+        time.sleep(0.02)  # so that the worker that is killed still has work to do
+        return index
+
     started = []
-    loader = data.DataLoader(Numbers(), 5, num_workers=2, persistent_workers=True, worker_init_fn=started.append)
+    loader = data.DataLoader(Numbers(slowly), 5, num_workers=2, persistent_workers=True, worker_init_fn=started.append)
     pids = [sorted({pid for batch in loader for pid in batch[2].tolist()}) for _ in range(3)]
     assert pids[0] == pids[1] == pids[2] and len(pids[0]) == 2 and started == []
     next(iter(loader))  # an epoch that is broken off leaves nothing for the next
@@ -351,3 +355,27 @@ def test_a_script_without_main_guard_is_told(tmp_path):
     done = run(script)
     assert done.returncode == 1
     assert "if __name__ == '__main__':" in done.stderr.strip().splitlines()[-1]
+
+
+class _Pending(data.Dataset):
+    """Its tensors were recorded, random numbers among them, but not computed when the workers were forked."""
+
+    def __init__(self):
+        self.x = rushlight.rand(8, 3)
+        self.y = self.x * 2 + rushlight.randn(8, 3)
+
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, index):
+        return self.x[index], self.y[index] + 1
+
+
+def test_fork_while_work_is_pending():
+    rushlight.manual_seed(3)
+    dataset = _Pending()
+    batches = list(data.DataLoader(dataset, 4, num_workers=2))
+    for place, column in enumerate((dataset.x, dataset.y + 1)):
+        assert rushlight.cat([batch[place] for batch in batches]).tolist() == column.tolist()
+    rushlight.manual_seed(3)
+    assert _Pending().y.tolist() == dataset.y.tolist()

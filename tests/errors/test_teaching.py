@@ -67,6 +67,7 @@ def answer(function: Callable[[Any], Any]) -> str:
         parts.append(text.removeprefix(f"{type(error).__module__}."))
     text = re.sub(r"[^\s`'(]*?(\w+\.py):\d+", r"\1:N", "\n".join(parts))
     text = re.sub(r"/\S*/(model\.pth)", r"\1", text)
+    text = text.replace("Can't get local object", "Can't pickle local object")  # pickle's words since Python 3.12
     return re.sub(r"\b0x[0-9a-f]{6,}", "0x…", text)
 
 
@@ -688,7 +689,9 @@ def test_fixed_form_runs_and_is_silent(name):
 
 def test_python_itself_answers_for_a_mistyped_torch():
     script = "import rushlight as torch\ntoech.randn(2)"
-    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": ROOT})
+    ran = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": ROOT}
+    )
     assert "name 'toech' is not defined. Did you mean: 'torch'?" in ran.stderr
 
 

@@ -96,7 +96,11 @@ def test_constants_of_one_value_and_another_sign_or_type_are_kept_apart() -> Non
     x = rl.tensor([0.0])
     a, b = x * 0.0 + 0.0, (x - 0.0) * -0.0
     assert str(a.item()) == "0.0" and str(b.item()) == "-0.0"
-    assert rl.tensor([3]).div(2).item() == 1.5 and (rl.tensor([3]) * 1).dtype is rl.int64 and (rl.tensor([3]) * 1.0).dtype is rl.float32
+    assert (
+        rl.tensor([3]).div(2).item() == 1.5
+        and (rl.tensor([3]) * 1).dtype is rl.int64
+        and (rl.tensor([3]) * 1.0).dtype is rl.float32
+    )
 
 
 def test_branches_on_values_follow_the_values() -> None:

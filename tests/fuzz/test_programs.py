@@ -25,7 +25,9 @@ def overlaps(t) -> bool:
     """Whether several elements share a place in a way that PyTorch does not notice."""
     if any(n > 1 and s == 0 for n, s in zip(t.shape, t.stride())):
         return False
-    places = sum((np.arange(n) * s).reshape([-1] + [1] * (t.dim() - d - 1)) for d, (n, s) in enumerate(zip(t.shape, t.stride())))
+    places = sum(
+        (np.arange(n) * s).reshape([-1] + [1] * (t.dim() - d - 1)) for d, (n, s) in enumerate(zip(t.shape, t.stride()))
+    )
     return t.numel() > 0 and np.unique(places).size < t.numel()
 
 
@@ -108,7 +110,9 @@ class Writer:
             return f"{x}.diagonal({r.choice([-1, 0, 1])})"
         if kind == "unfold":
             return f"{x}.unfold({d}, {r.randint(1, size)}, {r.choice([1, 2])})"
-        if kind == "as_strided" and not t._is_view():  # of a view PyTorch leaves out gradients of what the view does not show
+        if (
+            kind == "as_strided" and not t._is_view()
+        ):  # of a view PyTorch leaves out gradients of what the view does not show
             return f"{x}.as_strided({r.choice(['(2,), (1,)', '(2, 2), (2, 1)', '(1, 2), (1, 2)', '(2, 2), (1, 1)'])}, {r.choice([0, 1])})"
         if kind == "narrow":
             low = r.randrange(0, size)
@@ -117,7 +121,13 @@ class Writer:
             return f"{x}.view_as({x})"
         if kind == "data" and t.requires_grad:  # PyTorch's backward would read what is written there
             kind = "detach"
-        return {"detach": f"{x}.detach()", "as_strided": f"{x}.detach()", "T": f"{x}.mT", "flatten": f"{x}.flatten()", "data": f"{x}.data"}[kind]
+        return {
+            "detach": f"{x}.detach()",
+            "as_strided": f"{x}.detach()",
+            "T": f"{x}.mT",
+            "flatten": f"{x}.flatten()",
+            "data": f"{x}.data",
+        }[kind]
 
     def factors(self, numel: int) -> list[int]:
         sizes, left = [], numel
@@ -129,7 +139,11 @@ class Writer:
 
     def other(self, t, pool: dict) -> str:
         """A second operand that (usually) broadcasts to t."""
-        fitting = [name for name, o in pool.items() if o.dim() <= t.dim() and all(a in (1, b) for a, b in zip(o.shape[::-1], t.shape[::-1]))]
+        fitting = [
+            name
+            for name, o in pool.items()
+            if o.dim() <= t.dim() and all(a in (1, b) for a, b in zip(o.shape[::-1], t.shape[::-1]))
+        ]
         if fitting and self.random.random() < 0.7:
             return self.random.choice(fitting)
         return repr(round(self.random.uniform(-2, 2), 2))
@@ -140,7 +154,9 @@ class Writer:
             return f"{x}.sum().item()"
         if 0 in t.stride():
             return f"{x}.add_(1.0)"
-        if not t.requires_grad and not detached(t, pool) and r.random() < 0.05:  # with a gradient PyTorch would use the changed value in backward
+        if (
+            not t.requires_grad and not detached(t, pool) and r.random() < 0.05
+        ):  # with a gradient PyTorch would use the changed value in backward
             return f"{x}.data.mul_(0.5)"
         y = self.other(t, pool)
         if y in pool and pool[y].requires_grad and not t.requires_grad and detached(t, pool):
@@ -153,7 +169,7 @@ class Writer:
              f"{x}[torch.tensor([{r.randrange(size)}, {r.randrange(-size, size)}])] = 0.75",
              f"{x}.masked_fill_({x} > 0.5, -0.5)", f"{x}[..., 0] += {y}", f"{x}.neg_()", f"{x}.addcmul_({x}.detach(), {x}.detach(), value=0.1)",
              f"{x}.index_fill_(0, torch.tensor([{r.randrange(size)}]), 1.5)", f"{x}.exp_()", f"{x}.mul_({x})", f"{x}.add_({x}, alpha=0.5)",
-             f"{x}[1:] = {x}[:-1].clone()", f"{x}.detach().add_(0.25)", 
+             f"{x}[1:] = {x}[:-1].clone()", f"{x}.detach().add_(0.25)",
              f"{x}.transpose(0, -1).add_(0.7)", f"{x}.t_()", f"{x}.transpose_(0, -1)", f"{x}.squeeze_()", f"{x}.unsqueeze_(0)"]
         )  # fmt: skip
 
@@ -170,7 +186,14 @@ class Writer:
         )  # fmt: skip
 
     def numpy_line(self, x: str, pool: dict) -> str:
-        return self.random.choice([f"{x}.numpy()[...] *= 0.5", f"a = {x}.numpy(); a += 0.5", f"{x}.numpy().flat[:1] = 3.0", f"arrays.append({x}.numpy())"])
+        return self.random.choice(
+            [
+                f"{x}.numpy()[...] *= 0.5",
+                f"a = {x}.numpy(); a += 0.5",
+                f"{x}.numpy().flat[:1] = 3.0",
+                f"arrays.append({x}.numpy())",
+            ]
+        )
 
     def line(self, pool: dict) -> str:
         r = self.random
@@ -224,7 +247,13 @@ def tensors_of(space: dict, cls: type) -> dict:
 
 def facts(t) -> tuple:
     dense = 0 not in t.shape
-    return (tuple(t.shape), str(t.dtype), t.requires_grad, t.is_leaf, [s for n, s in zip(t.shape, t.stride()) if n > 1] if dense else None)
+    return (
+        tuple(t.shape),
+        str(t.dtype),
+        t.requires_grad,
+        t.is_leaf,
+        [s for n, s in zip(t.shape, t.stride()) if n > 1] if dense else None,
+    )
 
 
 def same_values(mine, theirs, ignore_nan: bool = False) -> bool:
@@ -247,7 +276,12 @@ def kinder(lines: list[str], theirs: dict) -> bool:
     again: dict = {"torch": torch, "np": np, "arrays": []}
     with torch.autograd.graph.allow_mutation_on_saved_tensors():
         for text in lines:
-            error = attempt(text.partition("  # raises")[0].replace("retain_graph=False", "retain_graph=True").replace("backward()", "backward(retain_graph=True)"), again)
+            error = attempt(
+                text.partition("  # raises")[0]
+                .replace("retain_graph=False", "retain_graph=True")
+                .replace("backward()", "backward(retain_graph=True)"),
+                again,
+            )
     theirs.update(again)
     return error is None
 
@@ -302,7 +336,7 @@ def run_program(seed: int, length: int = 18) -> tuple[str, str]:
     pool = tensors_of(theirs, torch.Tensor)
     for name, t in pool.items():
         try:
-            t.is_leaf
+            _ = t.is_leaf
         except RuntimeError:  # views made under no_grad whose base was written since: allowed here
             return "", program()
         if facts(t) != facts(mine[name]):

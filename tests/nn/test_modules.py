@@ -117,7 +117,7 @@ def test_attributes_move_between_tables():
         (lambda net: nn.Parameter([1.0]), TypeError, "expected a Tensor"),
         (lambda net: nn.Parameter(rushlight.tensor([1])), RuntimeError, "requires_grad=False"),
         (lambda net: nn.Module()(1), NotImplementedError, "no `forward`"),
-        (lambda net: nn.Linaer, AttributeError, "did you mean 'Linear'"),
+        (lambda net: nn.Linaer, AttributeError, "Did you mean: 'Linear'"),
     ],
 )
 def test_mistakes_are_explained(action, error, words):
@@ -127,7 +127,7 @@ def test_mistakes_are_explained(action, error, words):
 
 def test_missing_attributes_suggest_a_name():
     with pytest.raises(AttributeError, match="'Net' object has no attribute 'fc3'; did you mean 'fc2'|'fc1'"):
-        Net().fc3
+        _ = Net().fc3
     with pytest.raises(AttributeError, match="did you mean 'forward'"):
         Net().foward(1)
     assert not hasattr(Net(), "nothing_like_it")

@@ -93,7 +93,10 @@ def test_backward_hooks_match():
                 if x is not None:
                     assert sum(x, []) == pytest.approx(sum(y, []), rel=1e-5)
     for a, b in zip(grads, their_grads):
-        flat = lambda values: sum(values, []) if isinstance(values[0], list) else values
+
+        def flat(values):
+            return sum(values, []) if isinstance(values[0], list) else values
+
         assert flat(a) == pytest.approx(flat(b), rel=1e-5)
 
 
@@ -112,3 +115,23 @@ def test_backward_hooks_stay_quiet_without_gradients():
     with rushlight.no_grad():
         assert layer(rushlight.ones(1, 2)).shape == (1, 2)
     assert seen == []
+
+
+def test_one_handle_for_all_hooks():
+    handle = rushlight.utils.hooks.RemovableHandle
+    layer = nn.Linear(1, 1)
+    optimizer = rushlight.optim.SGD(layer.parameters(), lr=0.1)
+    hooks = [
+        layer.register_forward_hook(lambda *_: None),
+        layer.weight.register_hook(lambda grad: grad * 2),
+        layer.weight.register_post_accumulate_grad_hook(lambda weight: None),
+        (layer.weight * 1).register_hook(lambda grad: None),
+        optimizer.register_step_pre_hook(lambda *_: None),
+    ]
+    assert all(type(hook) is handle for hook in hooks)
+    layer(rushlight.ones(1, 1)).sum().backward()
+    assert layer.weight.grad.tolist() == [[2.0]]
+    hooks[1].remove()
+    hooks[1].remove()
+    layer(rushlight.ones(1, 1)).sum().backward()
+    assert layer.weight.grad.tolist() == [[3.0]]

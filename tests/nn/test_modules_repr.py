@@ -82,7 +82,10 @@ def test_layer_matches(expression):
 def test_signatures_match(name):
     def arguments(cls):
         parameters = inspect.signature(cls.__init__).parameters.values()
-        show = lambda default: "a function" if inspect.isfunction(default) else repr(default)
+
+        def show(default):
+            return "a function" if inspect.isfunction(default) else repr(default)
+
         return [(each.name, each.kind, show(each.default)) for each in parameters]
 
     assert arguments(getattr(nn, name)) == arguments(getattr(torch.nn, name))
@@ -95,7 +98,7 @@ def test_class_signature_is_that_of_init():
 def vgg16(nn, make):
     class VGG(nn.Module):
         def __init__(self):
-            super(VGG, self).__init__()  # the old two-argument form
+            super(VGG, self).__init__()  # noqa: UP008  the old two-argument form
             layers, channels = [], 3
             for width in (64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512, 512, 512, "M"):
                 if width == "M":

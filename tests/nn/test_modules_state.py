@@ -22,7 +22,10 @@ def test_state_dict_shares_memory_and_detaches():
 
 def test_metadata():
     torch = pytest.importorskip("torch")
-    make = lambda nn: nn.Sequential(nn.Linear(1, 1), nn.BatchNorm1d(1), nn.Sequential(nn.ReLU()))
+
+    def make(nn):
+        return nn.Sequential(nn.Linear(1, 1), nn.BatchNorm1d(1), nn.Sequential(nn.ReLU()))
+
     assert dict(make(nn).state_dict()._metadata) == dict(make(torch.nn).state_dict()._metadata)
 
 

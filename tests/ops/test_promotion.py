@@ -46,10 +46,17 @@ def agree(mine: tuple, theirs: tuple, what: str) -> None:
 def test_pairs_of_tensors(name: str, shapes: tuple) -> None:
     for left, right in itertools.product(DTYPES, DTYPES):
         values = [
-            tuple(library.ones(shape, dtype=getattr(library, kind)) for shape, kind in zip(shapes, (left, right), strict=True))
+            tuple(
+                library.ones(shape, dtype=getattr(library, kind))
+                for shape, kind in zip(shapes, (left, right), strict=True)
+            )
             for library in (rushlight, torch)
         ]
-        agree(outcome(rushlight, OPS[name], *values[0]), outcome(torch, OPS[name], *values[1]), f"{name}({left}{shapes[0]}, {right}{shapes[1]})")
+        agree(
+            outcome(rushlight, OPS[name], *values[0]),
+            outcome(torch, OPS[name], *values[1]),
+            f"{name}({left}{shapes[0]}, {right}{shapes[1]})",
+        )
 
 
 @pytest.mark.parametrize("name", ["add", "mul", "div", "pow", "eq", "sub", "floor_divide", "where"])
@@ -58,8 +65,12 @@ def test_python_numbers_yield(name: str, number: object) -> None:
     for kind, shape in itertools.product(DTYPES, [(2,), ()]):
         mine, theirs = (library.ones(shape, dtype=getattr(library, kind)) for library in (rushlight, torch))
         op = OPS[name]
-        agree(outcome(rushlight, op, mine, number), outcome(torch, op, theirs, number), f"{name}({kind}{shape}, {number})")
-        agree(outcome(rushlight, op, number, mine), outcome(torch, op, number, theirs), f"{name}({number}, {kind}{shape})")
+        agree(
+            outcome(rushlight, op, mine, number), outcome(torch, op, theirs, number), f"{name}({kind}{shape}, {number})"
+        )
+        agree(
+            outcome(rushlight, op, number, mine), outcome(torch, op, number, theirs), f"{name}({number}, {kind}{shape})"
+        )
 
 
 @pytest.mark.parametrize("kind", DTYPES)

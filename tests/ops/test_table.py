@@ -20,7 +20,14 @@ torch = pytest.importorskip("torch")
 OPS = {name: op for name, op in TABLE.items() if not op.inplace}
 SAMPLED = sorted(name for name, op in OPS.items() if op.samples is not None and not op.random)
 DTYPES = ("float64", "float32", "float16", "bfloat16", "int64", "bool", "complex128")
-TOLERANCE = {"float64": 1e-10, "float32": 2e-5, "float16": 4e-3, "bfloat16": 3e-2, "complex128": 1e-10, "complex64": 2e-5}
+TOLERANCE = {
+    "float64": 1e-10,
+    "float32": 2e-5,
+    "float16": 4e-3,
+    "bfloat16": 3e-2,
+    "complex128": 1e-10,
+    "complex64": 2e-5,
+}
 
 # Public functions of PyTorch whose arguments are others than the op's, or that are something else: no direct comparison.
 OTHER_SIGNATURE = {
@@ -139,7 +146,9 @@ def compare(mine: Any, theirs: Any, what: str, dtype: str) -> None:
         assert str(a.dtype) == str(b.dtype), f"{what}: dtype {a.dtype}, PyTorch {b.dtype}"
         assert tuple(a.shape) == tuple(b.shape), f"{what}: shape {tuple(a.shape)}, PyTorch {tuple(b.shape)}"
         x, y = array_of(a), array_of(b)
-        tolerance = TOLERANCE.get(str(b.dtype).removeprefix("torch."), 0) or (0 if dtype in ("int64", "bool") else TOLERANCE.get(dtype, 0))
+        tolerance = TOLERANCE.get(str(b.dtype).removeprefix("torch."), 0) or (
+            0 if dtype in ("int64", "bool") else TOLERANCE.get(dtype, 0)
+        )
         assert np.allclose(x, y, rtol=tolerance, atol=tolerance, equal_nan=True), f"{what}:\n{x}\nPyTorch:\n{y}"
 
 
@@ -153,9 +162,13 @@ def test_forward_like_pytorch(name: str, dtype: str) -> None:
     for number, (args, kwargs) in enumerate(op.samples()):
         what = f"{name} in {dtype}, sample {number}"
         expected, refusal = call(
-            their_function(name), tuple(translated(tensors(a, theirs)) for a in args), {k: translated(tensors(v, theirs)) for k, v in kwargs.items()}
+            their_function(name),
+            tuple(translated(tensors(a, theirs)) for a in args),
+            {k: translated(tensors(v, theirs)) for k, v in kwargs.items()},
         )
-        found, error = call(my_function(name), tuple(tensors(a, mine) for a in args), {k: tensors(v, mine) for k, v in kwargs.items()})
+        found, error = call(
+            my_function(name), tuple(tensors(a, mine) for a in args), {k: tensors(v, mine) for k, v in kwargs.items()}
+        )
         if refusal is not None:
             if "not implemented for" in str(refusal) or isinstance(refusal, NotImplementedError):
                 # a gap of PyTorch's CPU kernels, not a rule; but no error of NumPy's may come through
@@ -219,7 +232,11 @@ def tracked_slots(op: Op, values: dict[str, Any]) -> list[str]:
     found = []
     for p, rule in zip(op.slots, rules, strict=False):
         value = values[p.name]
-        floats = [v for v in (value if isinstance(value, list) else [value]) if isinstance(v, np.ndarray) and v.dtype == np.float64]
+        floats = [
+            v
+            for v in (value if isinstance(value, list) else [value])
+            if isinstance(v, np.ndarray) and v.dtype == np.float64
+        ]
         if rule is not None and floats and (op.name, p.name) not in NO_GRADIENT:
             found.append(p.name)
     return found
@@ -255,7 +272,12 @@ def gradient_case(op: Op, args: tuple, kwargs: dict) -> tuple[Any, list]:
             else:
                 now[name][index] = t
         found = as_tuple(apply(op, now))
-        return tuple(real for t in found for real in ((t.real, t.imag) if t.is_complex() else (t,)) if t.is_floating_point() or t.is_complex())
+        return tuple(
+            real
+            for t in found
+            for real in ((t.real, t.imag) if t.is_complex() else (t,))
+            if t.is_floating_point() or t.is_complex()
+        )
 
     return function, inputs
 
@@ -330,7 +352,11 @@ def test_layout_of_inputs_changes_nothing(name: str) -> None:
     op = OPS[name]
 
     def turned(array: np.ndarray) -> Any:
-        return rushlight.tensor(array.T.copy()).permute(tuple(range(array.ndim))[::-1]) if array.ndim > 1 else rushlight.tensor(array)
+        return (
+            rushlight.tensor(array.T.copy()).permute(tuple(range(array.ndim))[::-1])
+            if array.ndim > 1
+            else rushlight.tensor(array)
+        )
 
     for args, kwargs in op.samples():
         values = bound(op, args, kwargs)
@@ -338,7 +364,9 @@ def test_layout_of_inputs_changes_nothing(name: str) -> None:
         if error is not None and op.view:  # a view of another layout may not exist
             continue
         assert error is None, repr(error)
-        for a, b in zip(found, as_tuple(apply(op, {k: tensors(v, rushlight.tensor) for k, v in values.items()})), strict=True):
+        for a, b in zip(
+            found, as_tuple(apply(op, {k: tensors(v, rushlight.tensor) for k, v in values.items()})), strict=True
+        ):
             assert a.dtype is b.dtype
             x, y = a._compute_array(), b._compute_array()
             if name not in ("as_strided",):
@@ -351,5 +379,9 @@ def test_every_op_says_what_it_is() -> None:
 
 
 def test_every_differentiable_op_has_samples() -> None:
-    missing = {n for n, op in OPS.items() if op.differentiable and op.samples is None and not op.random and not n.endswith(("_write", "_backward"))}
+    missing = {
+        n
+        for n, op in OPS.items()
+        if op.differentiable and op.samples is None and not op.random and not n.endswith(("_write", "_backward"))
+    }
     assert missing <= set(NO_SAMPLES)

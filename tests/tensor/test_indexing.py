@@ -39,13 +39,17 @@ def run(text: str, library, x) -> None:
 
 @pytest.mark.parametrize("index", INDICES)
 def test_read(index: str) -> None:
-    a, b = (eval(f"x[{index}]", {"torch": t, "x": x, "np": np}) for t, x in zip((rushlight, torch), pair(), strict=True))
+    a, b = (
+        eval(f"x[{index}]", {"torch": t, "x": x, "np": np}) for t, x in zip((rushlight, torch), pair(), strict=True)
+    )
     assert tuple(a.shape) == tuple(b.shape)
     assert a.tolist() == b.tolist()
 
 
 @pytest.mark.parametrize("index", INDICES)
-@pytest.mark.parametrize("statement", ["x[{}] = 0.5", "x[{}] += 1", "x[{}] = x[{}] * 2", "x[{}] = torch.tensor(2.5, dtype=torch.float64)"])
+@pytest.mark.parametrize(
+    "statement", ["x[{}] = 0.5", "x[{}] += 1", "x[{}] = x[{}] * 2", "x[{}] = torch.tensor(2.5, dtype=torch.float64)"]
+)
 def test_write(index: str, statement: str) -> None:
     mine, theirs = pair()
     alias = mine.view(-1)
@@ -81,7 +85,12 @@ def test_bad_index(index: str) -> None:
 
 def test_values_that_do_not_fit() -> None:
     mine, theirs = pair()
-    for text in ("x[0] = torch.zeros(5)", "x[[0]] = torch.tensor(2.5)", "x[[0, 1]] = torch.zeros(5)", "x[x > 0] = torch.zeros(3)"):
+    for text in (
+        "x[0] = torch.zeros(5)",
+        "x[[0]] = torch.tensor(2.5)",
+        "x[[0, 1]] = torch.zeros(5)",
+        "x[x > 0] = torch.zeros(3)",
+    ):
         with pytest.raises(Exception) as expected:
             run(text, torch, theirs)
         with pytest.raises(expected.type):

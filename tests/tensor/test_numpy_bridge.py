@@ -95,7 +95,10 @@ def test_array_over_four_megabytes() -> None:
     assert y.sum().item() == 1_400_000 and t.sum().item() == 2_100_000
 
 
-@pytest.mark.parametrize("values", [np.array(2.5), np.array([True, False]), np.array([1 + 2j]), np.arange(3, dtype=np.uint8), np.ones((0, 3))])
+@pytest.mark.parametrize(
+    "values",
+    [np.array(2.5), np.array([True, False]), np.array([1 + 2j]), np.arange(3, dtype=np.uint8), np.ones((0, 3))],
+)
 def test_kinds(values: np.ndarray) -> None:
     t = rushlight.from_numpy(values.copy())
     assert tuple(t.shape) == values.shape and t.numpy().dtype == values.dtype

@@ -48,7 +48,12 @@ class TestBoth:
 
     def test_leaves_are_protected(self, library) -> None:
         w = library.ones(2, requires_grad=True)
-        for write in (lambda: w.add_(1), lambda: w[0].zero_(), lambda: w.view(2, 1).mul_(2), lambda: w.__setitem__(0, 1.0)):
+        for write in (
+            lambda: w.add_(1),
+            lambda: w[0].zero_(),
+            lambda: w.view(2, 1).mul_(2),
+            lambda: w.__setitem__(0, 1.0),
+        ):
             with pytest.raises(RuntimeError, match="leaf"):
                 write()
         view = library.ones(4).view(2, 2).requires_grad_()

@@ -15,4 +15,4 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'rushlight.backend.numpy' has no attribute {name!r}")
 
 
-__all__ = ["compile_graph", "set_threads"]  # noqa: F822
+__all__ = ["compile_graph", "set_threads"]

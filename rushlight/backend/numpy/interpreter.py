@@ -21,7 +21,11 @@ def compile_graph(graph: Graph) -> Callable[[Sequence, Sequence, Sequence], dict
     numbers_in = [(v, k, graph.metas[v].dtype.storage) for v, k in number_of.items()]
     nodes = []
     for node in graph.nodes:
-        if node.op.name == "cast" and node.inputs[0] in number_of and graph.metas[node.outputs[0]].dtype is not bfloat16:
+        if (
+            node.op.name == "cast"
+            and node.inputs[0] in number_of
+            and graph.metas[node.outputs[0]].dtype is not bfloat16
+        ):
             # a number is made in the dtype that it is used in, without a step of its own
             out = node.outputs[0]
             numbers_in.append((out, number_of[node.inputs[0]], graph.metas[out].dtype.storage))
@@ -165,4 +169,3 @@ def _placed(error: Exception, node: Node) -> Exception:
         error.add_note(f"recorded at {show_line(node.entry.line)}")
     error.rushlight_entry = node.entry  # type: ignore[attr-defined]
     return error
-

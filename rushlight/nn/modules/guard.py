@@ -12,8 +12,9 @@ import functools
 import inspect
 import sys
 import warnings
+from collections.abc import Callable
 from types import CodeType, FunctionType, MethodType
-from typing import Any, Callable
+from typing import Any
 
 # Code objects of the functions that may call `forward`: Module.__call__ (first) and the one in hooks.py.
 CALLERS: list[CodeType] = []
@@ -107,7 +108,7 @@ class MissingAttributeError(AttributeError):
     """An AttributeError that looks for the nearest name only when it is read: `hasattr` stays cheap."""
 
     def __init__(self, module: Any, attribute: str) -> None:
-        super().__init__(attribute)
+        super().__init__(attribute, name=attribute, obj=None)  # no second suggestion from the interpreter
         self._module, self._attribute = module, attribute
 
     def __str__(self) -> str:

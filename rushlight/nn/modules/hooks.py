@@ -9,7 +9,8 @@ from __future__ import annotations
 import functools
 import warnings
 from collections import OrderedDict
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 import rushlight
 from rushlight.autograd.hooks import RemovableHandle, add_hook

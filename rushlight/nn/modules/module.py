@@ -7,8 +7,9 @@ Registration, attributes, modes and the call itself are here; walking the tree (
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from types import FunctionType
-from typing import Any, Callable
+from typing import Any
 
 import rushlight
 from rushlight.nn.modules.convert import ConvertMixin

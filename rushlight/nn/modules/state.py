@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import warnings
 from collections import OrderedDict, namedtuple
-from typing import Any, Callable, Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import rushlight
 from rushlight.autograd.hooks import RemovableHandle, add_hook
@@ -247,7 +248,10 @@ def _explain_misfit(
 ) -> str:
     """The table of everything that does not fit, and the likeliest fix."""
     own = {key: value for key, value in module.state_dict(keep_vars=True).items()}
-    shape = lambda value: str(tuple(value.shape)) if isinstance(value, rushlight.Tensor) and not is_lazy(value) else "?"
+
+    def shape(value: Any) -> str:
+        return str(tuple(value.shape)) if isinstance(value, rushlight.Tensor) and not is_lazy(value) else "?"
+
     rows = [("problem", "key", "model", "checkpoint", "nearest name")]
     if strict:
         rows += [("missing", key, shape(own.get(key)), "-", _nearest(key, unexpected or state_dict)) for key in missing]

@@ -108,7 +108,12 @@ def to_pil_image(pic: Any, mode: str | None = None) -> Any:
             raise ValueError(explain_error(op, got=describe(pic), expected="at most 4 channels, in the last dimension"))
     else:
         raise TypeError(
-            explain_error(op, got=describe(pic), expected="a tensor or a numpy array", fix=f"if it is a picture already, remove this {op}()")
+            explain_error(
+                op,
+                got=describe(pic),
+                expected="a tensor or a numpy array",
+                fix=f"if it is a picture already, remove this {op}()",
+            )
         )
 
     channels = array.shape[2]
