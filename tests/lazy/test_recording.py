@@ -82,6 +82,7 @@ def test_another_kind_of_number_or_shape_is_new() -> None:
     clear()  # other tests may have recorded the same
     fresh_trace()
     x = make(4)
+    x.tolist()
     (x * 2).tolist()
     (x * 3).tolist()
     assert misses() == 0
