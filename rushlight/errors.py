@@ -40,14 +40,14 @@ class MissingNameError(AttributeError):
     def __init__(self, owner: str, name: str, known: Callable[[], Iterable[str]], instead: str | None = None):
         super().__init__(name, name=name, obj=None)
         self._text = f"{owner} has no attribute '{name}'"
-        self._known, self._instead = known, instead
+        self._name, self._known, self._instead = name, known, instead
 
     def __str__(self) -> str:
         hint = self._instead
         if hint is None:
             from difflib import get_close_matches
 
-            near = get_close_matches(self.name, [n for n in self._known() if not n.startswith("_")], 3, 0.7)
+            near = get_close_matches(self._name, [n for n in self._known() if not n.startswith("_")], 3, 0.7)
             hint = ", ".join(map(repr, near))
         return self._text + (f". Did you mean: {hint}?" if hint else "")
 

@@ -22,9 +22,10 @@ from rushlight.functional.fast import DUNDERS
 from rushlight.functional.indexing import get_item, set_item
 from rushlight.ir.meta import Size
 from rushlight.ir.op import TABLE
+from rushlight.lazy.memory import alias, stand_for, take_over, window
 from rushlight.lazy.record import Handle, base_of, enter, local, set_result_class
-from rushlight.lazy.step import flush, realise
-from rushlight.lazy.views import hidden_base, mark_leaf, record_view
+from rushlight.lazy.step import realise
+from rushlight.lazy.views import mark_leaf, record_view
 
 
 class Tensor(Handle):
@@ -65,9 +66,9 @@ class Tensor(Handle):
         made = object.__new__(cls)
         made._trace, made._slot = None, -1
         if data._base is None:
-            _take_over(made, data)
+            take_over(made, data)
         else:
-            _alias(made, data)
+            alias(made, data)
         if require_grad:
             check_differentiable(made._meta.dtype)
             made._meta = made._meta.variant(requires_grad=True, leaf=True)
@@ -244,21 +245,7 @@ class Tensor(Handle):
             raise TypeError(
                 "Got unsupported ScalarType BFloat16: NumPy has no such type. Fix: .float().numpy(), or .view(torch.int16).numpy() for the bits."
             )
-        realise(self)
-        base = base_of(self)
-        if any(owner() is base for owner, _ in local.trace.leaf_owners.values()):
-            flush()  # what is recorded reads the memory as it is now
-        shared = base._shared
-        if shared is None or (shared is not True and shared() is None):
-            window = np.asarray(memoryview(base._array))  # a new owner: it lives exactly as long as somebody uses it
-            base._shared = ref(window)
-        else:
-            window = base._array if shared is True else shared()
-        if self._base is None:
-            return window
-        for op, static in self._chain:
-            window = op.reference(window, **dict(zip(op.statics, static, strict=True)))
-        return window
+        return window(self)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         array = self.numpy()
@@ -436,21 +423,7 @@ class Tensor(Handle):
         """Stand for another tensor's memory from now on."""
         if not isinstance(value, Tensor):
             raise TypeError(f"data: got {type(value).__name__}; expected a tensor.")
-        old, meta = self._meta, value._meta.variant(requires_grad=self._meta.requires_grad, leaf=self._meta.leaf)
-        if meta == old and base_of(value) is base_of(self):
-            return  # the very same window: `p.data = p.data`, as Module.to does when nothing moves
-        if self._trace is not None:
-            realise(self)
-        if self._base is None and self._views:
-            hidden_base(self)  # its views, of which the new value may be one, keep the old memory
-        self._trace, self._history, self._views = None, None, None
-        self._array, self._base, self._chain, self._shared = None, None, (), None
-        if value._base is None and not value._meta.requires_grad and meta.device.type != "meta":
-            realise(value)
-            _take_over(self, value)
-        else:
-            _alias(self, value)
-        self._meta = meta
+        stand_for(self, value)
 
     @property
     def _version_counter(self) -> int:
@@ -567,31 +540,6 @@ class Tensor(Handle):
         from rushlight.storage import TypedStorage
 
         return TypedStorage(self)
-
-
-def _alias(made: Any, source: Any) -> None:
-    """Let `made` be a view of all of `source`."""
-    base = base_of(source)
-    made._base, made._chain = base, source._chain + ((TABLE["detach"], ()),)
-    made._meta = source._meta.variant(requires_grad=False, leaf=False)
-    made._trace = None
-    if base._views is None:
-        base._views = []
-    base._views.append(ref(made))
-
-
-def _take_over(made: Any, source: Any) -> None:
-    """Let `made` own the memory of `source`, which becomes a view of it: parameters must be bases, they are read each step."""
-    made._array, made._shared, made._version = source._array, source._shared, source._version
-    made._meta = source._meta.variant(requires_grad=False, leaf=False)
-    detach = ((TABLE["detach"], ()),)
-    made._views = [*(source._views or ()), ref(source)]
-    for weak in made._views:
-        view = weak()
-        if view is not None:
-            view._base, view._chain, view._trace = made, detach + view._chain, None
-    source._array, source._shared, source._views, source._history = None, None, None, None
-    source._meta = source._meta.variant(requires_grad=False, leaf=False)
 
 
 def _unpickle(cls: type, array: np.ndarray, dtype: str, requires_grad: bool, grad: Any) -> Any:

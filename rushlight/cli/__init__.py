@@ -38,5 +38,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # An interrupt that passed through exec or eval of a string (dataclasses, namedtuples) would still make Python
         # end by the signal instead of with our code; starting another such evaluation makes it forget.
         exec("")
+        sys.unraisablehook = lambda unraisable: None  # objects that the interrupt left half made complain as they go
         print("\ninterrupted" if sys.stderr.isatty() else "interrupted", file=sys.stderr)
         return 130

@@ -122,11 +122,15 @@ def _step(graph: Graph, node: Node) -> Callable[[dict, Sequence], None]:
 
     def unary(env: dict, generators: Sequence) -> None:
         result = function(env[a])
-        env[out] = result if result.__class__ is np.ndarray and result.dtype is storage else to_storage(result, kind)
+        if result.__class__ is not np.ndarray:  # NumPy hands out scalars for 0-d arrays
+            result = np.asarray(result)
+        env[out] = result if result.dtype is storage else to_storage(result, kind)
 
     def binary(env: dict, generators: Sequence) -> None:
         result = function(env[a], env[b])
-        env[out] = result if result.__class__ is np.ndarray and result.dtype is storage else to_storage(result, kind)
+        if result.__class__ is not np.ndarray:
+            result = np.asarray(result)
+        env[out] = result if result.dtype is storage else to_storage(result, kind)
 
     def general(env: dict, generators: Sequence) -> None:
         result = function(*[f(env) for f in fetch])

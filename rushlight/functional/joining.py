@@ -1,0 +1,155 @@
+"""Tensors put together and taken apart: cat, stack, split, chunk, unbind, and friends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rushlight.functional.registry import as_ints, public
+from rushlight.functional.shaping import reshape
+from rushlight.ir.op import TABLE
+from rushlight.lazy.record import Handle, record
+from rushlight.lazy.views import record_view
+from rushlight.ops.rules import wrap_dim
+
+
+@public("cat", "concat", "concatenate")
+def cat(tensors: Sequence[Any], dim: int = 0, *, out: Any = None, axis: int | None = None) -> Any:
+    """Tensors joined along an existing dimension."""
+    if isinstance(tensors, Handle):
+        raise TypeError("cat(): argument 'tensors' must be tuple of Tensors, not Tensor. Fix: torch.cat([a, b]).")
+    items = list(tensors)
+    if not items:
+        raise ValueError("cat: expected a non-empty list of Tensors")
+    result = record(TABLE["cat"], (items,), (as_ints(dim if axis is None else axis),))
+    return result if out is None else out.resize_(result.shape).copy_(result)
+
+
+@public()
+def hstack(tensors: Sequence[Any]) -> Any:
+    """Joined side by side."""
+    items = [atleast_1d(item) for item in tensors]
+    return cat(items, 0 if items[0].ndim == 1 else 1)
+
+
+@public("vstack", "row_stack")
+def vstack(tensors: Sequence[Any]) -> Any:
+    """Joined on top of each other."""
+    return cat([atleast_2d(item) for item in tensors], 0)
+
+
+@public()
+def dstack(tensors: Sequence[Any]) -> Any:
+    """Joined along the third dimension."""
+    return cat([atleast_3d(item) for item in tensors], 2)
+
+
+@public()
+def column_stack(tensors: Sequence[Any]) -> Any:
+    """Vectors as columns, matrices side by side."""
+    return hstack([item.reshape(item.numel(), 1) if item.ndim <= 1 else item for item in tensors])
+
+
+def _atleast(ndim: int) -> Any:
+    def one(item: Any) -> Any:
+        if item.ndim >= ndim:
+            return item
+        if ndim == 3:
+            return {0: lambda: reshape(item, 1, 1, 1), 1: lambda: item[None, :, None], 2: lambda: item[:, :, None]}[
+                item.ndim
+            ]()
+        return reshape(item, (1,) * (ndim - item.ndim) + tuple(item.shape))
+
+    def atleast(*tensors: Any) -> Any:
+        if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
+            tensors = tuple(tensors[0])
+        found = tuple(one(item) for item in tensors)
+        return found[0] if len(found) == 1 else found
+
+    return public(f"atleast_{ndim}d")(atleast)
+
+
+atleast_1d, atleast_2d, atleast_3d = _atleast(1), _atleast(2), _atleast(3)
+
+
+@public(method=True)
+def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
+    """`length` positions of a dimension from start."""
+    if not input.ndim:
+        raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
+    begin = as_ints(start)
+    d = wrap_dim(dim, input.ndim, "narrow")
+    n = input.shape[d]
+    begin = begin + n if begin < 0 else begin
+    if begin > n or begin < 0 or length < 0 or begin + length > n:
+        raise RuntimeError(f"narrow: start ({start}) + length ({length}) exceeds dimension size ({n}).")
+    return record_view(TABLE["slice"], input, (d, begin, begin + length, 1))
+
+
+@public("split", "split_with_sizes", "unsafe_split", method=True)
+def split(tensor: Any, split_size_or_sections: Any = None, dim: int = 0, *, split_size: Any = None) -> tuple:
+    """Pieces of a dimension, of one size (the last may be smaller) or of the sizes given."""
+    wanted = split_size if split_size_or_sections is None else split_size_or_sections
+    d = wrap_dim(dim, tensor.ndim, "split")
+    n = tensor.shape[d]
+    if isinstance(wanted, (list, tuple)):
+        sizes = as_ints(tuple(wanted))
+        if sum(sizes) != n:
+            raise RuntimeError(
+                f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {d}), but got split_sizes={list(sizes)}"
+            )
+    else:
+        step = as_ints(wanted)
+        if step < 0 or (step == 0 and n):
+            raise RuntimeError(f"split expects split_size be non-negative, but got split_size={step}")
+        sizes = tuple(min(step, n - at) for at in range(0, n, step)) if n else (0,)
+    found, at = [], 0
+    for length in sizes:
+        found.append(record_view(TABLE["slice"], tensor, (d, at, at + length, 1)))
+        at += length
+    return tuple(found)
+
+
+@public("chunk", "unsafe_chunk", method=True)
+def chunk(input: Any, chunks: int, dim: int = 0) -> tuple:
+    """At most `chunks` equal pieces of a dimension."""
+    if chunks <= 0:
+        raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
+    n = input.shape[wrap_dim(dim, input.ndim, "chunk")]
+    return split(input, max(1, -(-n // chunks)), dim) if n else (input,) * chunks
+
+
+@public(method=True)
+def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple:
+    """Pieces of a dimension: nearly equal ones, or cut at the given positions."""
+    d = wrap_dim(dim, input.ndim, "tensor_split")
+    n = input.shape[d]
+    if isinstance(indices_or_sections, int):
+        base, extra = divmod(n, indices_or_sections)
+        cuts, at = [], 0
+        for i in range(indices_or_sections - 1):
+            at += base + (i < extra)
+            cuts.append(at)
+    else:
+        cuts = [int(c) for c in indices_or_sections]
+    edges = [None, *cuts], [*cuts, None]
+    return tuple(record_view(TABLE["slice"], input, (d, a, b, 1)) for a, b in zip(*edges, strict=True))
+
+
+@public(method=True)
+def hsplit(input: Any, indices_or_sections: Any) -> tuple:
+    """Split by columns."""
+    return tensor_split(input, indices_or_sections, 0 if input.ndim == 1 else 1)
+
+
+@public(method=True)
+def vsplit(input: Any, indices_or_sections: Any) -> tuple:
+    """Split by rows."""
+    return tensor_split(input, indices_or_sections, 0)
+
+
+@public(method=True)
+def unbind(input: Any, dim: int = 0) -> tuple:
+    """The slices of a dimension."""
+    d = wrap_dim(dim, input.ndim, "unbind")
+    return tuple(record_view(TABLE["select"], input, (d, i)) for i in range(input.shape[d]))
