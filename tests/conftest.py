@@ -6,6 +6,8 @@ import warnings
 
 import pytest
 
+collect_ignore_glob = ["parity/scripts/*"]  # run as programs, under both libraries
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "nightly: long runs; left out unless asked for with -m nightly")
