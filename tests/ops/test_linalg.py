@@ -282,3 +282,21 @@ def test_storages_are_shared_by_views():
     assert rushlight.empty(3, device="meta").untyped_storage().nbytes() == 12
     with pytest.raises(RuntimeError, match="elements"):
         bytes_.copy_(rushlight.zeros(1).untyped_storage())
+
+
+DECOMPOSITIONS = {
+    "eigh values": lambda a: rushlight.linalg.eigh(a + a.mT)[0],
+    "eigh vectors": lambda a: rushlight.linalg.eigh(a + a.mT)[1].abs(),  # their signs are free
+    "eigvalsh": lambda a: rushlight.linalg.eigvalsh(a + a.mT),
+    "svd": lambda a: tuple(part.abs() for part in rushlight.linalg.svd(a, full_matrices=False)),
+    "svdvals": lambda a: rushlight.linalg.svdvals(a),
+    "qr": lambda a: tuple(rushlight.linalg.qr(a)),
+    "cofactors": lambda a: rushlight.linalg.det(a * (1 - rushlight.eye(4, dtype=a.dtype)[3])),  # singular
+}
+
+
+@pytest.mark.parametrize("name", DECOMPOSITIONS)
+def test_gradients_of_decompositions_are_those_of_finite_differences(name):
+    rushlight.manual_seed(0)
+    a = rushlight.randn(4, 4, dtype=rushlight.float64, requires_grad=True)
+    assert rushlight.autograd.gradcheck(DECOMPOSITIONS[name], (a,))
