@@ -10,7 +10,8 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable
-from types import FrameType
+from types import CodeType, FrameType
+from typing import Any
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
@@ -103,6 +104,27 @@ def raised_inside(error: BaseException) -> bool:
             return False
         trace = trace.tb_next
     return True
+
+
+MODULE_CALLS: set[CodeType] = set()  # the code of what calls a module's forward; filled by the room that has modules
+
+
+def calling_module() -> str:
+    """The module whose forward is running, as a path from the outermost one: `Net.stages.1 (Linear)`; "" outside any."""
+    frame: FrameType | None = sys._getframe(1)
+    inner_first: list[Any] = []
+    while frame is not None:
+        if frame.f_code in MODULE_CALLS:
+            inner_first.append(frame.f_locals["self"])
+        frame = frame.f_back
+    if not inner_first:
+        return ""
+    outer, *rest = reversed(inner_first)
+    path = type(outer).__name__
+    for module in rest:
+        path += "." + next((name for name, child in outer._modules.items() if child is module), type(module).__name__)
+        outer = module
+    return path + (f" ({type(outer).__name__})" if rest else "")
 
 
 def show_line(where: tuple[str, int]) -> str:

@@ -54,6 +54,7 @@ def backward(
     elif create_graph or not _backward_as_one(roots, grads, retain):
         _backward_in_steps(roots, grads, retain, create_graph)
     local.trace.backwards = True
+    local.backwards += 1
 
 
 def check_root(root: Any, grad: Any) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from rushlight.dtype import FLOATING
 from rushlight.errors import OutOfMemoryError, show_line, warn_user
-from rushlight.lazy.record import Trace
+from rushlight.lazy.record import Trace, local
 from rushlight.lazy.trie import LEAF, MACRO, Entry
 
 _told: WeakSet[Entry] = WeakSet()
@@ -49,6 +49,8 @@ def explain_not_finite(handle: Any, value: Any, pending: Trace | None, leaves: l
         text += (
             f"; the first value like that came out of `{first.op.name.removesuffix('_op')}` at {show_line(first.line)}"
         )
+        text += f", in {first.module}" if first.module else ""
+    text += f"; {local.backwards} backward passes came before" if local.backwards else ""
     warn_user(f"{text}. Fix: {_FIX}.")
 
 

@@ -189,6 +189,7 @@ class _Thread(threading.local):
     def __init__(self) -> None:
         self.grad_mode = True
         self.inference = False
+        self.backwards = 0  # how often this thread called backward()
         self.macro_depth = 0
         self.trace = Trace(root(dtypes.get_default_dtype(), True))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rushlight.errors import user_line
+from rushlight.errors import calling_module, user_line
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import Op, Param
 
@@ -33,7 +33,7 @@ class Entry:
 
     __slots__ = (
         "op", "inputs", "static", "metas", "meta", "slot", "end", "scalars", "parent", "key", "next", "get", "grad_mode",
-        "depth", "line", "programs", "storage", "expansion", "eager", "__weakref__",
+        "depth", "line", "programs", "storage", "expansion", "eager", "module", "__weakref__",
     )  # fmt: skip
 
     def __init__(
@@ -61,6 +61,7 @@ class Entry:
         self.next: dict[Any, Entry] = {}
         self.get = _never if self.eager else self.next.get
         self.line = user_line()
+        self.module = calling_module()
         self.programs: dict[Any, Program] = {}
         self.storage = storage  # per output: the slot whose memory it shares, itself when fresh
         self.expansion: Any = None

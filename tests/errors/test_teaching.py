@@ -24,7 +24,7 @@ from typing import Any
 import pytest
 
 import rushlight
-from rushlight.lazy.record import fresh_trace
+from rushlight.lazy.record import fresh_trace, local
 from rushlight.lazy.step import flush
 from rushlight.lazy.trie import clear
 from rushlight.vision import datasets, transforms
@@ -58,6 +58,7 @@ def make(function: Callable[[Any], Any], torch: Any) -> tuple[BaseException | No
 def answer(function: Callable[[Any], Any]) -> str:
     """The whole answer as the user reads it, without what differs from machine to machine."""
     flush()
+    local.backwards = 0
     clear()  # an entry names the line that recorded it first: here, not in another test
     fresh_trace()
     error, said = make(function, rushlight)
@@ -438,6 +439,23 @@ def _(torch):
     entropy = probabilities * torch.log(probabilities)
     loss = entropy.sum()
     loss.item()
+
+
+@case("M25 the loss is nan: an op inside a module made it", raises_in_pytorch=False)
+def _(torch):
+    class Entropy(torch.nn.Module):
+        def forward(self, x):
+            return x * torch.log(x - x)
+
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.head = torch.nn.Sequential(torch.nn.ReLU(), Entropy())
+
+        def forward(self, x):
+            return self.head(x)
+
+    Net()(torch.tensor([0.0, 1.0], requires_grad=True)).sum().item()
 
 
 @case("M25 the loss is nan: the learning rate was too high", raises_in_pytorch=False)

@@ -12,6 +12,7 @@ from types import FunctionType
 from typing import Any
 
 import rushlight
+from rushlight.errors import MODULE_CALLS
 from rushlight.nn.modules.convert import ConvertMixin
 from rushlight.nn.modules.guard import (
     CALLERS,
@@ -120,6 +121,7 @@ class Module(WalkMixin, HookMixin, StateMixin, ConvertMixin):
             raise
 
     CALLERS.insert(0, __call__.__code__)
+    MODULE_CALLS.add(__call__.__code__)
 
     def forward(self, *input: Any) -> None:
         """Compute the output; every subclass writes its own."""
