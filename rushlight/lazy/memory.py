@@ -61,7 +61,7 @@ def window(handle: Any) -> np.ndarray:
     """The buffer as an array that NumPy code may keep and write to: from now on it is shared."""
     realise(handle)
     base = base_of(handle)
-    if any(owner() is base for owner, _ in local.trace.leaf_owners.values()):
+    if any(leaf is not None and np.may_share_memory(leaf, base._array) for leaf in local.trace.leaves):
         flush()  # what is recorded reads the memory as it is now
     shared = base._shared
     if shared is None or (shared is not True and shared() is None):

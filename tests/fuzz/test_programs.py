@@ -314,6 +314,11 @@ def run_program(seed: int, length: int = 18) -> tuple[str, str]:
         found = attempt(text, mine)
         if found is NotImplementedError:
             raise EndOfProgram
+        if found is None and "a leaf Variable that requires grad" in str(theirs.get("last_error")) and expected:
+            # PyTorch takes a view made before its base gained a history for a leaf; here it is part of that history
+            target = mine.get(text.partition(".")[0])
+            if target is not None and target._base is not None:
+                raise EndOfProgram
         if expected is None and found is None:
             return ""
         if expected is None or found is None or not issubclass(found, expected):

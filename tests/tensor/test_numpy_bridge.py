@@ -149,3 +149,12 @@ def test_numpy_functions_take_tensors() -> None:
 def test_bits_of_bfloat16() -> None:
     t = rushlight.tensor([1.0, -2.0], dtype=rushlight.bfloat16)
     assert t.view(rushlight.int16).numpy().view(np.uint16).tolist() == [0x3F80, 0xC000]
+
+
+def test_pending_reads_come_before_numpy_writes_after_a_change_of_layout():
+    x = rushlight.tensor(0.5).relu()
+    x.tolist()
+    y = x.relu()
+    x.unsqueeze_(0)
+    x.numpy().flat[:1] = 3.0
+    assert y.item() == 0.5 and x.tolist() == [3.0]
