@@ -44,6 +44,7 @@ _ROOMS = (
     "cuda",
     "nn",
     "optim",
+    "profiler",
     "utils",
     "vision",
     "serialization",

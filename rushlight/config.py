@@ -5,13 +5,37 @@ from __future__ import annotations
 import os
 from typing import Any
 
+
+def _cores() -> int:
+    """Processors that this process may use: what OpenMP is told, or its affinity and its container allow."""
+    told = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    if told.isdigit() and int(told) > 0:
+        return int(told)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        with open("/sys/fs/cgroup/cpu.max") as file:
+            quota, period = file.read().split()
+        return max(1, min(cores, -(-int(quota) // int(period))))
+    except (OSError, ValueError):  # no container, or no limit: "max"
+        return cores
+
+
 # name: (default, environment variable or None, meaning)
 TABLE: dict[str, tuple[Any, str | None, str]] = {
     "trace_limit": (10_000, "RUSHLIGHT_TRACE_LIMIT", "entries after which a pending trace is run"),
     "program_limit": (256, "RUSHLIGHT_PROGRAM_LIMIT", "Programs kept; the least recently used go first"),
     "shared_copy_limit": (1 << 22, None, "bytes up to which memory shared with NumPy is copied when it enters a trace"),
-    "threads": (os.cpu_count() or 1, "RUSHLIGHT_NUM_THREADS", "threads of the native backend"),
-    "backend": ("numpy", "RUSHLIGHT_BACKEND", "the backend that runs Programs"),
+    "threads": (_cores(), "RUSHLIGHT_NUM_THREADS", "threads of the native backend"),
+    "reference_runs": (
+        1,
+        "RUSHLIGHT_REFERENCE_RUNS",
+        "runs of a small new step on the NumPy reference before it is compiled",
+    ),
+    "reference_work": (1 << 22, None, "scalar operations from which a new step is compiled at once"),
+    "backend": ("llvm", "RUSHLIGHT_BACKEND", "the backend that runs Programs"),
+    "target": ("", "RUSHLIGHT_TARGET", "processor family to generate code for; empty: the best that this one is"),
+    "cache_dir": ("", "RUSHLIGHT_CACHE_DIR", "folder of compiled kernels; empty: the user's cache folder"),
+    "cache_limit": (1 << 28, "RUSHLIGHT_CACHE_LIMIT", "bytes of compiled kernels kept on disk; 0: none"),
 }
 
 
@@ -29,4 +53,9 @@ trace_limit: int = _value(*TABLE["trace_limit"][:2])
 program_limit: int = _value(*TABLE["program_limit"][:2])
 shared_copy_limit: int = _value(*TABLE["shared_copy_limit"][:2])
 threads: int = _value(*TABLE["threads"][:2])
+reference_runs: int = _value(*TABLE["reference_runs"][:2])
+reference_work: int = _value(*TABLE["reference_work"][:2])
 backend: str = _value(*TABLE["backend"][:2])
+target: str = _value(*TABLE["target"][:2])
+cache_dir: str = _value(*TABLE["cache_dir"][:2])
+cache_limit: int = _value(*TABLE["cache_limit"][:2])

@@ -20,6 +20,10 @@ class OutOfMemoryError(RuntimeError):
     """A buffer of a Program could not be allocated."""
 
 
+class Fault(Exception):
+    """Native code met a value that it must not: the reference will say which. Never reaches the user."""
+
+
 class MissingDeviceError(RuntimeError, AssertionError):
     """An accelerator was asked for that this build or machine does not have. (PyTorch raises either class, by build.)"""
 

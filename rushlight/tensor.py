@@ -12,6 +12,7 @@ import numpy as np
 
 from rushlight import device as devices
 from rushlight import dtype as dtypes
+from rushlight.autograd.backward import backward
 from rushlight.autograd.graph import grad_fn
 from rushlight.autograd.hooks import RemovableHandle, add_hook
 from rushlight.dtype import dtype as DType
@@ -194,8 +195,10 @@ class Tensor(Handle):
             raise TypeError("len() of a 0-d tensor")
         return self._meta.shape[0]
 
-    def __hash__(self) -> int:
-        return id(self)
+    __hash__ = object.__hash__  # by identity, whatever == says
+
+    def __dir__(self) -> list[str]:
+        return [name for name in object.__dir__(self) if name not in _INSTEAD]
 
     # --- values ---------------------------------------------------------------------------------------------------
 
@@ -394,8 +397,6 @@ class Tensor(Handle):
         self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
     ) -> None:
         """Accumulate the gradient of this tensor into the leaves' `.grad`."""
-        from rushlight.autograd.backward import backward
-
         backward(self, gradient, retain_graph, create_graph, inputs=inputs)
 
     def detach(self) -> Tensor:
@@ -552,15 +553,6 @@ def _unpickle(cls: type, array: np.ndarray, dtype: str, requires_grad: bool, gra
     return made
 
 
-def _attach() -> None:
-    """Methods from the registry, operators, and an AttributeError that suggests names."""
-    for name, function in METHODS.items():
-        if name not in Tensor.__dict__:
-            setattr(Tensor, name, function)
-    for name, function in DUNDERS.items():
-        setattr(Tensor, name, function)
-
-
 # Names that are right in NumPy, or nearly right here, and what to write in their place.
 _INSTEAD = {
     "copy": "'copy_' (x.copy_(y) writes y into x) or 'clone' (x.clone() is a new tensor)",
@@ -570,13 +562,29 @@ _INSTEAD = {
 }
 
 
-def _getattr(self: Any, name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
-    cls = type(self)
-    raise MissingNameError(f"'{cls.__name__}' object", name, lambda: dir(cls), _INSTEAD.get(name))
+class _Elsewhere:
+    """Stands where PyTorch's tensors have no attribute, to say what to write; to `hasattr` it is not there.
+
+    A descriptor and not a `Tensor.__getattr__`: a class that has one pays for it at every attribute it reads.
+    """
+
+    def __init__(self, name: str, instead: str) -> None:
+        self.name, self.instead = name, instead
+
+    def __get__(self, tensor: Any, cls: type) -> Any:
+        raise MissingNameError(f"'{cls.__name__}' object", self.name, list, self.instead)
+
+
+def _attach() -> None:
+    """Methods from the registry, operators, and what to write in place of names that are not here."""
+    for name, function in METHODS.items():
+        if name not in Tensor.__dict__:
+            setattr(Tensor, name, function)
+    for name, function in DUNDERS.items():
+        setattr(Tensor, name, function)
+    for name, instead in _INSTEAD.items():
+        setattr(Tensor, name, _Elsewhere(name, instead))
 
 
 set_result_class(Tensor)
 _attach()
-Tensor.__getattr__ = _getattr  # type: ignore[attr-defined]

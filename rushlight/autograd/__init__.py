@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 from rushlight.autograd import graph
 from rushlight.autograd import modes as grad_mode
 
@@ -24,10 +26,10 @@ def __getattr__(name: str) -> object:
         from rushlight.tensor import Tensor
 
         return Tensor
-    if name in ("profiler", "forward_ad"):
-        raise AttributeError(
-            f"rushlight.autograd.{name} is not built. Fix: remove its use; rushlight.explain() shows what ran."
-        )
+    if name == "profiler":
+        return importlib.import_module("rushlight.autograd.profiler")
+    if name == "forward_ad":
+        raise AttributeError("rushlight.autograd.forward_ad is not built. Fix: use torch.autograd.grad.")
     raise AttributeError(f"module 'rushlight.autograd' has no attribute {name!r}")
 
 

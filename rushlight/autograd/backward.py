@@ -11,7 +11,7 @@ from rushlight.errors import explain_error, show_line, user_line
 from rushlight.functional import FUNCTIONS
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import TABLE
-from rushlight.lazy.macro import Expansion, Outside, stand_in, trace_macro
+from rushlight.lazy.macro import Expansion, Outside, record_as_one, stand_in, trace_macro
 from rushlight.lazy.record import Handle, Trace, emit, enter, local, switch_grad_mode
 from rushlight.lazy.trie import LEAF, MACRO, Entry
 from rushlight.lazy.views import overlaps, record_inplace
@@ -131,10 +131,32 @@ def _backward_as_one(roots: Sequence[Any], grads: Sequence[Any], retain: bool) -
             return False
     trace.node = node
     results = emit(trace, node) if node.metas else ()
+    olds, news = [], []
     for leaf, grad in zip(leaves, results if isinstance(results, tuple) else (results,), strict=True):
-        if leaf is not None:
+        if leaf is None:
+            continue
+        old = leaf._grad
+        if old is None:
+            leaf._grad = grad  # in memory of its own: see _own_memory
+        elif old._base is not None or old._meta.requires_grad:
             accumulate(leaf, grad)
+        else:
+            olds.append(old)
+            news.append(grad)
+    if len(set(olds)) != len(olds):  # leaves that share a gradient tensor
+        for old, new in zip(olds, news, strict=True):
+            record_inplace(TABLE["add_"], (old, new))
+    elif olds:
+        record_as_one("accumulate", _add_to_each, olds + news, ())
     return True
+
+
+def _add_to_each(tensors: list[Any], numbers: list[Any]) -> list[Any]:
+    """The first half of the tensors += the second."""
+    half = len(tensors) // 2
+    for old, new in zip(tensors[:half], tensors[half:], strict=True):
+        old.add_(new)
+    return []
 
 
 def _expand(trace: Trace, key: tuple, roots: Any, slots: Any, grads: Any, given: Any, retain: bool) -> Entry:
@@ -179,7 +201,7 @@ def accumulate(leaf: Any, grad: Any) -> None:
     if old is None:
         leaf._grad = (
             grad
-            if grad._base is None and not overlaps(grad._meta)
+            if grad._base is None and (grad._meta.contiguous or not overlaps(grad._meta))
             else FUNCTIONS["clone"](grad, memory_format="contiguous")
         )
     elif local.grad_mode and (grad._meta.requires_grad or old._meta.requires_grad):

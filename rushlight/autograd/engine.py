@@ -144,7 +144,12 @@ class Backward:
             out, g = outputs[0], grads[0]
         else:
             out = tuple(outputs)
-            g = tuple(_zeros(m) if x is None else x for x, m in zip(grads, entry.metas, strict=True))
+            filled = (
+                grads
+                if op.grad_none
+                else [_zeros(m) if x is None else x for x, m in zip(grads, entry.metas, strict=True)]
+            )
+            g = tuple(filled)
         needs = [self._needs(trace, item) for item in entry.inputs]
         static = entry.statics()
         if callable(op.vjp):

@@ -1,4 +1,4 @@
-"""The command line: `python -m rushlight quickstart | run | info`.
+"""The command line: `python -m rushlight quickstart | run | info | cache`.
 
 Exit codes: 0 done, 1 could not be done, 2 wrong arguments, 130 interrupted. Mistakes get one line on stderr.
 """

@@ -62,6 +62,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     quickstart = _quickstart(commands)
     _run(commands)
     _info(commands)
+    _cache(commands)
     options, unknown = parser.parse_known_args(arguments)
     if unknown:
         name = unknown[0].partition("=")[0]
@@ -111,6 +112,12 @@ def _info(commands: Any) -> None:
     parser.set_defaults(command=_show_info)
 
 
+def _cache(commands: Any) -> None:
+    parser = commands.add_parser("cache", help="compiled kernels on disk: where, how many", allow_abbrev=False)
+    parser.add_argument("--clear", action="store_true", help="delete them")
+    parser.set_defaults(command=_show_cache)
+
+
 # Each command's code loads when it is called: `--help` and mistakes answer at once.
 
 
@@ -130,4 +137,11 @@ def _show_info(options: argparse.Namespace) -> int:
     from rushlight.cli.info import info
 
     print(info(), file=sys.stdout)
+    return 0
+
+
+def _show_cache(options: argparse.Namespace) -> int:
+    from rushlight.cli.cache import show
+
+    print(show(options.clear), file=sys.stdout)
     return 0

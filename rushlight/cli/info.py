@@ -7,6 +7,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 
 from rushlight import __version__, config
+from rushlight.cli import cache
 
 _PACKAGES = ("numpy", "llvmlite", "pillow", "tqdm", "matplotlib", "safetensors")
 
@@ -22,7 +23,7 @@ def info() -> str:
         ("accelerator", "none: this build computes on the CPU"),
         ("backend", config.backend),
         ("threads", str(config.threads)),
-        ("caches", f"up to {config.program_limit} programs in memory, nothing on disk"),
+        ("caches", f"up to {config.program_limit} programs in memory; {cache.summary()}"),
     ]
     rows += [(variable, os.environ.get(variable, "not set")) for _, variable, _ in config.TABLE.values() if variable]
     width = max(len(name) for name, _ in rows)

@@ -63,7 +63,12 @@ def _add(graph: Graph, entry: Entry, slots: dict[int, int], numbers: Sequence[in
 
 def _expand(graph: Graph, macro: Entry, inputs: Sequence[int], slots: dict[int, int], owner: Entry) -> None:
     """Put a macro's recorded entries in its place."""
-    expansion = macro.expansion
+    for offset, value in enumerate(splice(graph, macro.expansion, inputs, owner)):
+        slots[macro.slot + offset] = value
+
+
+def splice(graph: Graph, expansion: Any, inputs: Sequence[int], owner: Any) -> list[int]:
+    """Add what an expansion recorded, its leaves being the given values; the values of its outputs."""
     inner: dict[int, int] = {}
     constants = []
     for number in expansion.constants:
@@ -76,5 +81,4 @@ def _expand(graph: Graph, macro: Entry, inputs: Sequence[int], slots: dict[int, 
             inner[entry.slot] = next(leaves)
         else:
             _add(graph, entry, inner, constants, owner)
-    for offset, slot in enumerate(expansion.outputs):
-        slots[macro.slot + offset] = inner[slot]
+    return [inner[slot] for slot in expansion.outputs]

@@ -1,38 +1,46 @@
-"""The compiler on one page: each pass takes a Graph and returns one, and each state can be printed.
+"""The compiler on one page: each pass takes a graph and returns one, and each state can be printed (`rushlight.explain(stage)`).
 
-recorded path ── build ──▶ graph, macros expanded
-              ── casts ──▶ every op sees operands of the dtype it computes in
-              ── cse ────▶ equal ops computed once
-              ── dce ────▶ only what reaches an output, and random draws
-              ── backend ▶ Program
+recorded path ── build ────▶ graph, macros expanded
+              ── casts ────▶ every op sees operands of the dtype it computes in
+              ── cse ──────▶ equal ops computed once
+              ── dce ──────▶ only what reaches an output, and random draws       (the NumPy reference runs this)
+              ── expand ───▶ softmax, norms, losses, … are pointwise ops and reductions
+              ── fold ─────▶ what is known beforehand is a constant
+              ── aliases ──▶ views that change nothing are gone; reductions in one form
+              ── simplify ─▶ cse and dce again
+              ── fuse ─────▶ groups: which nodes become one kernel
+              ── lower ────▶ instructions: kernels with their arguments, or calls of NumPy references
+              ── plan ─────▶ steps, and the arena in which temporaries live
+              ── backend ──▶ machine code and a launch table
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from rushlight.backend import load
+from rushlight.backend import chosen, load
 from rushlight.compile.build import build
-from rushlight.compile.normalize import casts, cse, dce
+from rushlight.compile.native import Native
+from rushlight.compile.passes import PASSES, run_passes
 from rushlight.compile.program import Program
-from rushlight.ir.graph import Graph
 from rushlight.lazy.trie import Entry, path_to
 
 if TYPE_CHECKING:
     from rushlight.lazy.record import Trace
 
-PASSES: tuple[Callable[[Graph], Graph], ...] = (casts, cse, dce)
 
+def compile_trace(trace: Trace, node: Entry, wanted: tuple[int, ...], replaceable: dict[int, int]) -> Program:
+    """The Program that computes the wanted slots of the path to `node`, and what a later backward will need.
 
-def compile_trace(trace: Trace, node: Entry, wanted: tuple[int, ...]) -> Program:
-    """The Program that computes the wanted slots of the path to `node`, and what a later backward will need."""
+    `replaceable`: slots whose tensor now holds the memory of a leaf (by its number), which the Program may write over.
+    """
     from rushlight.autograd.residuals import residuals
 
     path = path_to(node)
     saved = residuals(trace, path, wanted)
-    graph = build(path, wanted + tuple(s for s in saved if s not in wanted))
-    stages = {"build": graph}
-    for step in PASSES:
-        graph = stages[step.__name__] = step(graph)
-    return Program(graph, saved, stages, load().compile_graph(graph))
+    stages: dict[str, Any] = {}
+    graph = stages["build"] = build(path, wanted + tuple(s for s in saved if s not in wanted))
+    graph = run_passes(graph, PASSES, stages)
+    if chosen() == "numpy":
+        return Program(graph, saved, stages, load().compile_graph(graph))
+    return Program(graph, saved, stages, Native(graph, replaceable, stages))

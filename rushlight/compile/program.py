@@ -9,6 +9,10 @@ import numpy as np
 
 from rushlight.ir.graph import Graph
 
+# run(leaves, numbers, generators, targets) -> {slot: buffer}. `targets` are buffers by slot that the caller will copy the result to;
+# a backend may write there itself, when it is a leaf that the Program may replace, and then returns that very buffer.
+Run = Callable[[Sequence, Sequence, Sequence, dict[int, np.ndarray]], dict[int, np.ndarray]]
+
 
 class Program:
     """Leaf buffers, numbers and generators in; the wanted values out, by slot of the trace.
@@ -16,13 +20,7 @@ class Program:
     `residuals` are the slots whose values a later backward uses; those that are not leaves are among the outputs.
     """
 
-    def __init__(
-        self,
-        graph: Graph,
-        residuals: tuple[int, ...],
-        stages: dict[str, Graph],
-        code: Callable[[Sequence, Sequence, Sequence], dict[int, np.ndarray]],
-    ):
+    def __init__(self, graph: Graph, residuals: tuple[int, ...], stages: dict[str, Any], code: Run):
         self.graph, self.residuals, self.stages = graph, residuals, stages
         self.run = code
 
@@ -30,6 +28,9 @@ class Program:
         """The program as text, finished or after one named pass."""
         if stage is None:
             return f"program: {len(self.graph.nodes)} ops\n{self.graph}"
+        compile_now = getattr(self.run, "compile", None)
+        if stage not in self.stages and compile_now is not None:
+            compile_now()
         if stage not in self.stages:
             raise ValueError(f"explain: got stage {stage!r}; expected one of {', '.join(self.stages)}.")
         return str(self.stages[stage])

@@ -6,12 +6,16 @@ import math
 import warnings
 from typing import Any
 
+from rushlight.functional.quick import unary
 from rushlight.functional.registry import FUNCTIONS, as_int, public, rule_helper
 from rushlight.ir.op import TABLE
 from rushlight.lazy.record import Handle, record
 from rushlight.lazy.views import record_inplace
 
 _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
+
+
+_relu, _sigmoid, _tanh = unary(TABLE["relu"]), unary(TABLE["sigmoid"]), unary(TABLE["tanh"])
 
 
 def _number(value: Any) -> Any:
@@ -32,7 +36,7 @@ def relu(input: Any, inplace: bool = False) -> Any:
     >>> torch.relu(torch.tensor([-1.0, 2.0]))
     tensor([0., 2.])
     """
-    return record_inplace(TABLE["relu_"], (input,)) if inplace else record(TABLE["relu"], (input,))
+    return record_inplace(TABLE["relu_"], (input,)) if inplace else _relu(input)
 
 
 def relu6(input: Any, inplace: bool = False) -> Any:
@@ -179,12 +183,12 @@ def glu(input: Any, dim: int = -1) -> Any:
 
 def sigmoid(input: Any) -> Any:
     """1 / (1 + exp(-input))."""
-    return record(TABLE["sigmoid"], (input,))
+    return _sigmoid(input)
 
 
 def tanh(input: Any) -> Any:
     """(exp(input) - exp(-input)) / (exp(input) + exp(-input))."""
-    return record(TABLE["tanh"], (input,))
+    return _tanh(input)
 
 
 public()(selu)

@@ -7,6 +7,7 @@ from typing import Any
 
 from rushlight import dtype as dtypes
 from rushlight.errors import explain_error
+from rushlight.functional.quick import binary
 from rushlight.functional.registry import METHODS, as_ints, public, rule_helper, write_out
 from rushlight.ir.op import TABLE
 from rushlight.lazy.record import Handle, record
@@ -28,9 +29,11 @@ def _scaled(name: str, sign: int) -> None:
         ):
             raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
 
+    fast = binary(plain)
+
     def out_of_place(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Any:
         if alpha.__class__ is int and alpha == 1:
-            result = record(plain, (input, other))
+            result = fast(input, other)
         else:
             check(input, other, alpha)
             result = record(scaled, (input, other, negated(alpha)))
@@ -59,6 +62,7 @@ def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
     return record(TABLE["sub"], (other, input if alpha == 1 else input * alpha))
 
 
+_true_divide = binary(TABLE["div"])
 _MODES = {None: "div", "floor": "floor_divide", "trunc": "trunc_divide"}
 
 
@@ -73,7 +77,10 @@ def _mode(rounding_mode: str | None) -> str:
 @public("div", "divide", method=True)
 def div(input: Any, other: Any, *, rounding_mode: str | None = None, out: Any = None) -> Any:
     """input / other; rounded down or toward zero on request."""
-    result = record(TABLE[_mode(rounding_mode)], (input, other))
+    if rounding_mode is None:
+        result = _true_divide(input, other)
+    else:
+        result = record(TABLE[_mode(rounding_mode)], (input, other))
     return result if out is None else write_out(out, result)
 
 

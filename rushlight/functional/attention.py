@@ -6,30 +6,10 @@ import math
 from typing import Any
 
 from rushlight import dtype as dtypes
-from rushlight.errors import explain_error
 from rushlight.functional.dropout import dropout
 from rushlight.functional.registry import FUNCTIONS
-
-
-def _check(query: Any, key: Any, value: Any) -> None:
-    if min(query.ndim, key.ndim, value.ndim) < 2:
-        raise RuntimeError(
-            f"scaled_dot_product_attention: Expected query, key, and value to all be at least 2 dimensional, but got query.dim: {query.ndim} "
-            f"key.dim: {key.ndim} and value.dim: {value.ndim} instead."
-        )
-    if not query.dtype is key.dtype is value.dtype:
-        raise RuntimeError(
-            f"scaled_dot_product_attention: Expected query, key, and value to have the same dtype, but got query.dtype: {query.dtype} "
-            f"key.dtype: {key.dtype} and value.dtype: {value.dtype} instead."
-        )
-    if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
-        raise RuntimeError(
-            explain_error(
-                "scaled_dot_product_attention",
-                got=f"query {list(query.shape)}, key {list(key.shape)}, value {list(value.shape)}",
-                expected="query (..., L, E), key (..., S, E), value (..., S, Ev)",
-            )
-        )
+from rushlight.ir.op import TABLE
+from rushlight.lazy.record import record
 
 
 def _scores(query: Any, key: Any, attn_mask: Any, is_causal: bool, scale: float) -> tuple[Any, Any]:
@@ -54,10 +34,20 @@ def _scores(query: Any, key: Any, attn_mask: Any, is_causal: bool, scale: float)
 
 
 def attend(
-    query: Any, key: Any, value: Any, attn_mask: Any, dropout_p: float, is_causal: bool, scale: float | None
+    query: Any,
+    key: Any,
+    value: Any,
+    attn_mask: Any,
+    dropout_p: float,
+    is_causal: bool,
+    scale: float | None,
+    need_weights: bool,
 ) -> tuple[Any, Any]:
-    """The attention's result and its weights."""
-    factor = 1.0 / math.sqrt(max(query.shape[-1], 1)) if scale is None else scale
+    """The attention's result and its weights (None where nothing needs them)."""
+    factor = 1.0 / math.sqrt(max(query.shape[-1], 1)) if scale is None else float(scale)
+    if not need_weights and dropout_p == 0.0 and not (attn_mask is not None and attn_mask.requires_grad):
+        inputs = query, key, value, attn_mask
+        return record(TABLE["scaled_dot_product_attention_op"], inputs, (factor, is_causal))[0], None
     scores, lost = _scores(query, key, attn_mask, is_causal, factor)
     weights = scores.softmax(-1)
     if lost is not None:
@@ -76,7 +66,6 @@ def scaled_dot_product_attention(
     query (..., L, E), key (..., S, E), value (..., S, Ev) give (..., L, Ev). A bool mask is True where attention is allowed, a
     float mask is added. enable_gqa repeats the heads (dimension -3) of key and value to the number of query's.
     """
-    _check(query, key, value)
     if is_causal and attn_mask is not None:
         raise RuntimeError(
             "scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True. Fix: put the triangle into attn_mask."
@@ -90,7 +79,7 @@ def scaled_dot_product_attention(
             )
         key = key.repeat_interleave(heads // key.shape[-3], -3)
         value = value.repeat_interleave(heads // value.shape[-3], -3)
-    return attend(query, key, value, attn_mask, dropout_p, is_causal, scale)[0]
+    return attend(query, key, value, attn_mask, dropout_p, bool(is_causal), scale, False)[0]
 
 
 def _as_added(name: str, mask: Any, dtype: Any) -> Any:
@@ -175,7 +164,7 @@ def multi_head_attention_forward(
     if padding is not None:
         padding = _widened(padding, more).reshape(batch, 1, 1, source)
         mask = padding if mask is None else mask + padding
-    out, weights = attend(heads(q), heads(k), heads(v), mask, dropout_p if training else 0.0, False, None)
+    out, weights = attend(heads(q), heads(k), heads(v), mask, dropout_p if training else 0.0, False, None, need_weights)
     out = out.permute(2, 0, 1, 3).reshape(length, batch, width) @ out_proj_weight.t()
     if out_proj_bias is not None:
         out = out + out_proj_bias

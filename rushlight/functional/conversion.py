@@ -10,6 +10,7 @@ from rushlight import dtype as dtypes
 from rushlight.dtype import dtype as DType
 from rushlight.errors import explain_error
 from rushlight.functional.creation import size_of
+from rushlight.functional.quick import unary
 from rushlight.functional.registry import METHODS, public
 from rushlight.ir.op import TABLE
 from rushlight.lazy.record import Handle, record
@@ -97,8 +98,10 @@ _METHOD_DTYPES = {
 
 
 def _converter(name: str, kind: DType) -> Any:
+    cast = unary(TABLE["cast"], (kind,))
+
     def convert(self: Any, memory_format: Any = None) -> Any:
-        return self if self._meta.dtype is kind else record(TABLE["cast"], (self,), (kind,))
+        return self if self._meta.dtype is kind else cast(self)
 
     convert.__name__ = name
     convert.__doc__ = f"The tensor as {kind}."

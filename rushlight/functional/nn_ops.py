@@ -9,6 +9,8 @@ from rushlight.functional.registry import public
 from rushlight.ir.op import TABLE
 from rushlight.lazy.record import record
 
+_LINEAR = TABLE["linear"]
+
 
 def linear(input: Any, weight: Any, bias: Any = None) -> Any:
     """input @ weight.T + bias over the last dimension.
@@ -20,7 +22,7 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
     >>> torch.nn.functional.linear(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0]]), torch.tensor([0.5]))
     tensor([[11.5000]])
     """
-    return record(TABLE["linear"], (input, weight, bias), ())
+    return record(_LINEAR, (input, weight, bias), ())
 
 
 @public()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from types import CodeType, FunctionType
 from typing import Any, TypeVar
 
+from rushlight.functional.quick import binary, unary
 from rushlight.ir.op import REQUIRED, SLOT_KINDS, TABLE, Op, Param
 from rushlight.lazy.record import record
 from rushlight.lazy.views import record_inplace, record_view
@@ -75,25 +76,27 @@ def function_of(op: Op) -> Callable[..., Any]:
     """
     shape = tuple((p.name, p.kind in SLOT_KINDS and p.default is REQUIRED) for p in op.params)
     if shape in _TEMPLATES and not op.view:
-        function = _TEMPLATES[shape](op, record_inplace if op.inplace else record)
+        function = _TEMPLATES[shape](op)
         function.__name__ = function.__qualname__ = op.name
         function.__doc__, function.__module__ = op.doc, "rushlight"
         return function
     return _written_out(op)
 
 
-def _unary(op: Op, recorder: Any) -> Callable[..., Any]:
+def _unary(op: Op) -> Callable[..., Any]:
+    fast = (lambda input: record_inplace(op, (input,), ())) if op.inplace else unary(op)
+
     def function(input: Any, *, out: Any = None) -> Any:
-        result = recorder(op, (input,), ())
-        return result if out is None else write_out(out, result)
+        return fast(input) if out is None else write_out(out, fast(input))
 
     return function
 
 
-def _binary(op: Op, recorder: Any) -> Callable[..., Any]:
+def _binary(op: Op) -> Callable[..., Any]:
+    fast = (lambda input, other: record_inplace(op, (input, other), ())) if op.inplace else binary(op)
+
     def function(input: Any, other: Any, *, out: Any = None) -> Any:
-        result = recorder(op, (input, other), ())
-        return result if out is None else write_out(out, result)
+        return fast(input, other) if out is None else write_out(out, fast(input, other))
 
     return function
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rushlight.ir.meta import Meta
@@ -40,6 +40,11 @@ class Graph:
     numbers: list[int] = field(default_factory=list)
     constants: dict[int, Any] = field(default_factory=dict)
     outputs: dict[int, int] = field(default_factory=dict)  # slot of the trace -> value
+
+    def copy(self) -> Graph:
+        """A graph that passes may change without changing this one; metas and values are shared."""
+        nodes = [replace(node) for node in self.nodes]
+        return Graph(self.metas, nodes, self.leaves, self.numbers, dict(self.constants), dict(self.outputs))
 
     def value(self, meta: Meta) -> int:
         """A new value number."""

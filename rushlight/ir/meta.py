@@ -71,6 +71,11 @@ class Meta:
     def ndim(self) -> int:
         return len(self.shape)
 
+    @property
+    def overlaps(self) -> bool:
+        """Whether elements share a place, as after `expand`."""
+        return any(s == 0 and n > 1 for n, s in zip(self.shape, self.stride, strict=True))
+
     def variant(self, **changes: Any) -> Meta:
         """The interned meta that differs in the named fields only."""
         known = (self, *changes.items())

@@ -44,7 +44,11 @@ class Op:
     vjp                                 a tuple with one rule per slot argument, `rule(g, out, *inputs, **static)`, None
                                         where no gradient flows; or one function `vjp(g, out, *inputs, needs, **static)`
                                         returning a tuple. Plain tensor code, so it differentiates again.
-    lower                               the loop-level form for code generation; None: the NumPy reference runs it
+    lower                               for pointwise ops: the scalar expression of one element (see ir/scalar.py); None, or a
+                                        `lower` that returns None: the NumPy reference runs it
+    grad_none                           the vjp of an op with several results gets None, not zeros, for those without a gradient
+    expand(*inputs, **static)           plain tensor code of simpler ops that compilers put in this op's place; returning None
+                                        keeps the op
     quick                               for views: infer costs no more than to remember what it said; it and reference take
                                         the static arguments in order
     write                               for views: the op that puts a changed view back into its base
@@ -55,7 +59,9 @@ class Op:
     infer: Callable[..., Any]
     reference: Callable[..., Any] | None = None
     vjp: Any = None
+    grad_none: bool = False
     lower: Any = None
+    expand: Any = None
     promote: Callable[..., Any] | None = None
     pointwise: bool = False
     view: bool = False
@@ -140,7 +146,7 @@ def inplace_of(op: Op) -> Op:
     from rushlight.ir.inplace import inplace_infer
 
     return Op(
-        name=op.name + "_", params=op.params, infer=inplace_infer(op), reference=op.reference, vjp=op.vjp, lower=op.lower,
+        name=op.name + "_", params=op.params, infer=inplace_infer(op), reference=op.reference, vjp=op.vjp, lower=op.lower, expand=op.expand,
         promote=op.promote, pointwise=op.pointwise, random=op.random, inplace=True, functional=op,
         untracked=op.untracked, grad_name=op.grad_name, public=_inplace_public(op), doc=f"In-place version of `{op.name}`.",
     )  # fmt: skip

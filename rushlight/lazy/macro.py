@@ -11,9 +11,11 @@ from typing import Any
 from weakref import ref
 
 from rushlight.ir.meta import WEAK, Meta
-from rushlight.lazy.record import NUMBERS, Trace, enter, local, rebind
+from rushlight.lazy import record
+from rushlight.lazy.record import NUMBERS, Trace, claim_all, enter, local, new_handle, outdate_views
 from rushlight.lazy.step import flush
 from rushlight.lazy.trie import LEAF, MACRO, Entry
+from rushlight.lazy.views import assign
 
 __all__ = ["Expansion", "MacroTrace", "Outside", "flush", "record_as_one", "stand_in", "trace_macro"]
 
@@ -57,7 +59,7 @@ class MacroTrace(Trace):
             node = Entry(self.node, None, LEAF, (), (handle._meta,), (handle._meta,))
             self.node = node
             self.inputs.append(outside)
-            self.leaf_slots.add(node.slot)
+            self.leaf_owners[node.slot] = (ref(handle), handle._version)
             self.handles.append(ref(handle))
             slot = self.entered[outside] = node.slot
         handle._trace, handle._slot = self, slot
@@ -78,11 +80,7 @@ class Outside:
 
 def stand_in(meta: Meta, what: Any) -> Any:
     """A handle without a value; `what.enter(trace, handle)` brings it in when it is used."""
-    from rushlight.lazy import record
-
-    handle = object.__new__(record._result_class)
-    handle._trace, handle._slot = None, -1
-    handle._meta = meta
+    handle = new_handle(meta)
     handle._stands_for = what
     return handle
 
@@ -107,39 +105,87 @@ def record_as_one(
     everything it depends on beside tensor values and scalars must be in `key`.
     """
     trace = local.trace
-    slots = tuple([t._slot if t._trace is trace else enter(trace, t) for t in tensors])
-    frozen = (MACRO, key, slots, tuple([s.__class__ for s in scalars]))
-    node = trace.node.next.get(frozen)
+    start = trace.node
+    kinds = tuple(map(type, scalars))
+    if record.several_threads:
+        with record.claim_lock:
+            node, places = _leap(trace, key, kinds, tensors)
+    else:
+        node, places = _leap(trace, key, kinds, tensors)
     if node is None:
-        node = _expand(trace, frozen, fn, tensors, scalars)
-        trace.node.next[frozen] = node
+        slots = tuple([t._slot if t._trace is trace else enter(trace, t) for t in tensors])
+        frozen = (MACRO, key, slots, kinds)
+        node = trace.node.next.get(frozen)
+        if node is None:
+            node = trace.node.next[frozen] = _expand(trace, frozen, fn, tensors, scalars)
+        if places is not None:
+            if start.leaps is None:
+                start.leaps = {}
+            start.leaps[key, kinds, places] = node
     trace.node = node
-    trace.scalars.extend(scalars)
+    trace.scalars += scalars
     return bind_outputs(trace, node, tensors)
+
+
+def _leap(trace: Trace, key: Hashable, kinds: tuple, tensors: Sequence[Any]) -> tuple[Entry | None, tuple | None]:
+    """The macro's entry, if it is known what follows here, with the tensors brought in; and their `_places`."""
+    start = trace.node
+    places, plain = _places(trace, tensors)
+    node = None if places is None or start.leaps is None else start.leaps.get((key, kinds, places))
+    if node is not None:
+        claim_all(trace, start.end, plain)
+    return node, places
+
+
+def _places(trace: Trace, tensors: Sequence[Any]) -> tuple[tuple | None, list[Any]]:
+    """What identifies the tensors as inputs: the slot of what is current in the trace, the meta of a plain buffer, which
+    comes in as its next leaf; and these buffers. None when there is anything else among them."""
+    places: list[Any] = []
+    plain: list[Any] = []
+    for tensor in tensors:
+        if tensor._trace is trace:
+            places.append(tensor._slot)
+        elif (
+            tensor._trace is None and tensor._base is None and tensor._shared is None and tensor._history is None
+            and tensor._array is not None
+        ):  # fmt: skip
+            places.append(tensor._meta)
+            plain.append(tensor)
+        else:
+            return None, []
+    if len(set(plain)) != len(plain):
+        return None, []
+    return tuple(places), plain
 
 
 def bind_outputs(trace: Trace, node: Entry, tensors: Sequence[Any]) -> list[Any]:
     """Rebind the tensors that the macro wrote, and make handles for its results."""
-    from rushlight.lazy import record, views
-
-    results = []
-    handles: list[Any] = []
-    for index, meta in enumerate(node.metas):
-        handle = object.__new__(record._result_class)
-        handle._trace, handle._slot, handle._meta = trace, node.slot + index, meta
-        trace.handles.append(ref(handle))
-        handles.append(handle)
-    written = node.expansion.written
-    for index, handle in enumerate(handles):
-        if index >= len(written):
-            results.append(handle)
-            continue
-        target = tensors[written[index][0]]
+    handles, metas, written = trace.handles, node.metas, node.expansion.written
+    slot = node.slot
+    through_memory = []
+    for (index, _), meta in zip(written, metas):
+        target = tensors[index]
         if target._base is None and target._shared is None:
-            rebind(target, trace, handle._slot, handle._meta)
+            handles.append(ref(target))
+            target._trace, target._slot, target._meta = trace, slot, meta
+            target._version += 1
+            if target._views is not None:
+                outdate_views(target)
         else:
-            views.assign(target, handle)
-            trace = local.trace
+            value = new_handle(meta)
+            value._trace, value._slot = trace, slot
+            handles.append(ref(value))
+            through_memory.append((target, value))
+        slot += 1
+    results = []
+    for meta in metas[len(written) :]:
+        result = new_handle(meta)
+        result._trace, result._slot = trace, slot
+        handles.append(ref(result))
+        results.append(result)
+        slot += 1
+    for target, value in through_memory:
+        assign(target, value)
     if node.eager and local.trace is trace:
         flush()
     return results

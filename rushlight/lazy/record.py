@@ -25,6 +25,7 @@ from rushlight.ir.op import Op
 from rushlight.lazy.trie import LEAF, STATE, Entry, root
 
 NUMBERS = {float, int, bool, complex}
+HANDLES: set[Any] = set()  # Handle and all its subclasses: to be found here is quicker than isinstance
 _new = object.__new__
 _sequence = itertools.count()
 
@@ -53,6 +54,13 @@ class Handle:
     _version: int = 0
     _failure: BaseException | None = None
     _stands_for: Any = None  # set on stand-ins: brings their value in when they are used
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        HANDLES.add(cls)
+
+
+HANDLES.add(Handle)
 
 
 def base_of(handle: Any) -> Any:
@@ -88,12 +96,19 @@ _ALONE = _count_when_alone()
 
 
 _result_class: type = Handle
+_derive: Any = None
 
 
 def set_result_class(cls: type) -> None:
     """Told once by `tensor.py`: the class of the handles that ops return."""
     global _result_class
     _result_class = cls
+
+
+def set_derive(derive: Any) -> None:
+    """Told once by `views.py`: what brings in a view."""
+    global _derive
+    _derive = derive
 
 
 class Trace:
@@ -105,8 +120,8 @@ class Trace:
         self.node = start
         self.handles: list[Any] = []  # by slot: a weak reference to the handle bound to it
         self.leaves: list[Any] = []  # buffers, in the order of the LEAF entries
-        self.leaf_slots: set[int] = set()
         self.leaf_owners: dict[int, tuple] = {}  # by slot: (weak reference to the base, its version at entry)
+        self.leaf_slots = self.leaf_owners.keys()  # in order; stays what it is when the owners are forgotten
         self.leaf_history: dict[int, tuple] = {}
         self.scalars: list[Any] = []
         self.generators: list[tuple] = []  # (generator, its state when it entered)
@@ -128,7 +143,7 @@ class Trace:
         """Bring in the buffer of a handle that owns its memory."""
         if handle._stands_for is not None:
             return handle._stands_for.enter(self, handle)
-        with _claim:
+        with claim_lock:
             owner = handle._trace
             if owner is None or owner is self or not owner.pending:
                 if handle._shared is True:
@@ -187,6 +202,8 @@ class _Thread(threading.local):
     """Each thread records by itself."""
 
     def __init__(self) -> None:
+        global several_threads
+        several_threads = next(_threads) > 0
         self.grad_mode = True
         self.inference = False
         self.backwards = 0  # how often this thread called backward()
@@ -194,13 +211,15 @@ class _Thread(threading.local):
         self.trace = Trace(root(dtypes.get_default_dtype(), True))
 
 
+_threads = itertools.count()
+several_threads = False  # whether more than one thread has ever recorded
 local = _Thread()
-_claim = threading.Lock()
+claim_lock = threading.Lock()  # held, when there are several, while a handle at rest becomes current in a trace
 
 
 def _after_fork() -> None:
-    global _claim
-    _claim = threading.Lock()
+    global claim_lock
+    claim_lock = threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):
@@ -239,10 +258,37 @@ def switch_grad_mode(mode: bool) -> None:
 def enter(trace: Trace, handle: Any) -> int:
     """The slot of a handle that is not current in this trace: bring its buffer in, or re-derive a stale view."""
     if handle._base is not None:
-        from rushlight.lazy.views import derive
-
-        return derive(trace, handle)
+        return _derive(trace, handle)
+    if (
+        handle._trace is None
+        and handle._shared is None
+        and handle._history is None
+        and handle._array is not None
+        and not several_threads
+    ):  # a plain buffer at rest
+        here, meta = trace.node, handle._meta
+        node = here.likely if meta is here.likely_key else here.get(meta)
+        if node is not None:
+            slot = node.slot
+            weak = ref(handle)
+            trace.node = node
+            trace.leaves.append(handle._array)
+            trace.leaf_owners[slot] = (weak, handle._version)
+            trace.handles.append(weak)
+            handle._trace, handle._slot = trace, slot
+            return slot
     return trace.enter_base(handle)
+
+
+def claim_all(trace: Trace, slot: int, handles: list[Any]) -> None:
+    """Let plain handles be the next leaves of the trace, from `slot` on; the caller moves the trace's node on."""
+    weak = list(map(ref, handles))
+    trace.handles += weak
+    trace.leaves += [handle._array for handle in handles]
+    for handle, reference in zip(handles, weak):
+        trace.leaf_owners[slot] = (reference, handle._version)
+        handle._trace, handle._slot = trace, slot
+        slot += 1
 
 
 def new_handle(meta: Meta) -> Any:
@@ -254,40 +300,44 @@ def new_handle(meta: Meta) -> Any:
 
 def append_leaf(trace: Trace, handle: Any, array: Any, base: Any = None) -> int:
     """Append a LEAF entry for a buffer; for a view with the base that owns it."""
-    if array is None and handle._meta.device.type != "meta":
+    meta = handle._meta
+    if array is None and meta.device.type != "meta":
         raise RuntimeError(
             "this tensor has no value: the program that was to compute it failed"
             + (f" with {type(handle._failure).__name__}: {handle._failure}" if handle._failure else "")
             + ". Fix: compute it again."
         )
     owner = handle if base is None else base
-    meta = handle._meta
     if base is not None and meta.offset:
         meta = meta.variant(offset=0)  # where it lies in its storage changes nothing that is computed
-    shared = None
-    if is_shared(owner):
+    shared, history, at_once = owner._shared, handle._history, False
+    if shared is not None and shared is not True:
+        shared = shared() is not None
+    if shared:
         # NumPy code may change this memory at any time: small buffers are copied now, large ones are read at once,
         # and the handle does not stay bound to the slot, so that its next use reads the memory again.
         if array.nbytes <= config.shared_copy_limit:
             array = array.copy()
         else:
-            shared = True
-    history = handle._history
-    key = (LEAF, meta, shared, (history[0].node, history[1]) if history is not None else None)
-    node = trace.node.next.get(key)
+            at_once = True
+    key: Any = meta
+    if at_once or history is not None:
+        key = (LEAF, meta, at_once, (history[0].node, history[1]) if history is not None else None)
+    here = trace.node
+    node = here.likely if key is here.likely_key else here.next.get(key)
     if node is None:
-        node = trace.node.next[key] = Entry(trace.node, key, LEAF, (), key[1:], (meta,))
-        if shared:
+        node = here.next[key] = Entry(here, key, LEAF, (), (), (meta,))
+        if at_once:
             node.make_eager()
     trace.node = node
     slot = node.slot
+    weak = ref(handle)
     trace.leaves.append(array)
-    trace.leaf_owners[slot] = (ref(owner), owner._version)
-    trace.leaf_slots.add(slot)
+    trace.leaf_owners[slot] = (weak if base is None else ref(base), owner._version)
     if history is not None:
         trace.leaf_history[slot] = history
-    trace.handles.append(ref(handle))
-    if base is not None and not is_shared(base):
+    trace.handles.append(weak)
+    if base is not None and not shared:
         handle._trace, handle._slot = trace, slot
     return slot
 
@@ -299,15 +349,15 @@ def record(op: Op, inputs: Sequence[Any], static: tuple = ()) -> Any:
     numbers: list[Any] = []
     for x in inputs:
         kind = x.__class__
-        if kind in NUMBERS:
+        if kind in HANDLES:
+            key.append(x._slot if x._trace is trace else enter(trace, x))
+        elif kind in NUMBERS:
             key.append(kind)
             numbers.append(x)
         elif x is None:
             key.append(None)
         elif kind is tuple or kind is list:
-            key.append(tuple([t._slot if t._trace is trace else enter(trace, _tensor(op, t)) for t in x]))
-        elif isinstance(x, Handle):
-            key.append(x._slot if x._trace is trace else enter(trace, x))
+            key.append(tuple([t._slot if t._trace is trace else enter(trace, t) for t in _tensors(op, x)]))
         else:
             number = x.item() if isinstance(x, np.generic) else None
             if number.__class__ not in NUMBERS:
@@ -318,19 +368,28 @@ def record(op: Op, inputs: Sequence[Any], static: tuple = ()) -> Any:
             numbers.append(number)
     key.append(static)
     frozen = tuple(key)
-    node = trace.node.get(frozen)
+    here = trace.node
+    node = here.likely if frozen == here.likely_key else here.get(frozen)
     if node is None:
-        return _record_slowly(trace, frozen, numbers)
+        return record_slowly(trace, frozen, numbers)
     if numbers:
-        trace.scalars.extend(numbers)
+        trace.scalars += numbers
     trace.node = node
-    return emit(trace, node)
+    if len(node.metas) != 1:
+        return emit(trace, node)
+    handle: Any = _new(_result_class)  # as emit does
+    handle._trace = trace
+    handle._slot = node.slot
+    handle._meta = node.meta
+    trace.handles.append(ref(handle))
+    return handle
 
 
-def _tensor(op: Op, value: Any) -> Any:
-    if not isinstance(value, Handle):
-        raise TypeError(explain_error(op.name, got=f"a list holding a {type(value).__name__}", expected="tensors only"))
-    return value
+def _tensors(op: Op, values: Any) -> Any:
+    if not HANDLES.issuperset(map(type, values)):
+        other = next(type(value) for value in values if type(value) not in HANDLES)
+        raise TypeError(explain_error(op.name, got=f"a list holding a {other.__name__}", expected="tensors only"))
+    return values
 
 
 def emit(trace: Trace, node: Entry) -> Any:
@@ -352,7 +411,7 @@ def emit(trace: Trace, node: Entry) -> Any:
     return tuple(results)
 
 
-def _record_slowly(trace: Trace, key: tuple, numbers: list[Any]) -> Any:
+def record_slowly(trace: Trace, key: tuple, numbers: list[Any]) -> Any:
     """A key not seen here before, or one that must run at once: check it, remember it, emit."""
     from rushlight.lazy import step
 
@@ -430,7 +489,8 @@ def grow(trace: Trace, key: tuple) -> Entry:
     node = Entry(parent, key, op, tuple(inputs), key[-1], results, numbers=numbers, storage=storage)
     from rushlight.lazy import explain
 
-    explain.note_miss(parent, node)
+    if trace.expandable:  # what a macro or a composite op is made of is no step of the user's
+        explain.note_miss(parent, node)
     parent.next[key] = node
     return node
 
@@ -473,19 +533,23 @@ def _check_devices(op: Op, metas: list[Any]) -> None:
 
 def rebind(handle: Any, trace: Trace, slot: int, meta: Meta, *, tracked: bool = True) -> None:
     """Let a base handle stand for a new value after a write; its views become stale."""
-    handle._trace, handle._slot = trace, slot
-    handle._meta = meta
+    handle._trace, handle._slot, handle._meta = trace, slot, meta
     trace.handles[slot] = ref(handle)
     if tracked:
-        handle._version = handle._version + 1
+        handle._version += 1
     if handle._views is not None:
-        for view in handle._views:
-            alive = view()
-            if alive is not None:
-                alive._trace = None
-                if (
-                    meta.requires_grad
-                    and not alive._meta.requires_grad
-                    and all(op.differentiable for op, _ in alive._chain)
-                ):
-                    alive._meta = alive._meta.variant(requires_grad=True, leaf=False)
+        outdate_views(handle)
+
+
+def outdate_views(base: Any) -> None:
+    """The base has a new value: its views derive theirs again when they are next used."""
+    for weak in base._views:
+        view = weak()
+        if view is not None:
+            view._trace = None
+            if (
+                base._meta.requires_grad
+                and not view._meta.requires_grad
+                and all(op.differentiable for op, _ in view._chain)
+            ):
+                view._meta = view._meta.variant(requires_grad=True, leaf=False)

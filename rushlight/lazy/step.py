@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from operator import call
 from typing import Any
 from weakref import ref
 
 import numpy as np
 
 from rushlight import config
+from rushlight import device as devices
 from rushlight.lazy import explain
 from rushlight.lazy.record import Trace, base_of, fresh_trace, local
 from rushlight.lazy.trie import Entry, prune
@@ -17,17 +19,23 @@ from rushlight.lazy.views import base_array
 _programs: OrderedDict[tuple, Any] = OrderedDict()  # least recently used first
 
 
-def program_for(node: Entry, trace: Trace, wanted: tuple[int, ...]) -> Any:
-    """The Program that computes the wanted slots of a path; compiled the first time."""
+def program_for(
+    node: Entry, trace: Trace, wanted: tuple[int, ...], targets: dict[int, np.ndarray] | None = None
+) -> Any:
+    """The Program that computes the wanted slots of a path; compiled the first time.
+
+    `targets` are the buffers, by slot, that results will be copied to.
+    """
     program = node.programs.get(wanted)
-    key = (node, wanted)
     if program is not None:
-        _programs.move_to_end(key)
+        _programs.move_to_end((node, wanted))
         return program
     from rushlight.compile.pipeline import compile_trace
 
-    program = node.programs[wanted] = compile_trace(trace, node, wanted)
-    _programs[key] = program
+    number = {id(leaf): n for n, leaf in enumerate(trace.leaves)}
+    replaceable = {slot: number[id(a)] for slot, a in (targets or {}).items() if id(a) in number}
+    program = node.programs[wanted] = compile_trace(trace, node, wanted, replaceable)
+    _programs[node, wanted] = program
     while len(_programs) > config.program_limit:
         (old, slots), _ = _programs.popitem(last=False)
         old.programs.pop(slots, None)
@@ -50,23 +58,28 @@ def flush() -> None:
 
 
 def _run(trace: Trace) -> None:
-    live = []
-    for slot, weak in enumerate(trace.handles):
-        handle = weak()
-        if handle is not None and handle._trace is trace and handle._slot == slot:
+    live, wanted, targets = [], [], {}
+    leaf_slots, nowhere = trace.leaf_slots, devices.meta
+    for slot, handle in enumerate(map(call, trace.handles)):
+        if handle is not None and handle._slot == slot and handle._trace is trace:
+            array = handle._array
             if handle._base is not None:
                 handle._trace = None  # a view: derived again from its base when it is used
-            elif handle._array is not None and slot in trace.leaf_slots:
+            elif array is not None and slot in leaf_slots:
                 handle._trace = None  # an input that nobody changed
             else:
                 live.append(handle)
-    wanted = tuple([h._slot for h in live if h._meta.device.type != "meta"])
-    program = program_for(trace.node, trace, wanted)
+                if handle._meta.device is not nowhere:
+                    wanted.append(slot)
+                if array is not None:
+                    targets[slot] = array
+    wanted = tuple(wanted)
+    program = program_for(trace.node, trace, wanted, targets)
     explain.note_run(trace, program)
     generators = [g for g, _ in trace.generators]
     states = [g.get_state_raw() for g in generators]
     try:
-        results = program.run(trace.leaves, trace.scalars, generators)
+        results = program.run(trace.leaves, trace.scalars, generators, targets)
     except BaseException as error:
         for generator, state in zip(generators, states, strict=True):
             generator.set_state_raw(state)
@@ -94,12 +107,12 @@ def _bind(trace: Trace, live: list[Any], results: dict[int, np.ndarray]) -> bool
     keep = False
     for handle in live:
         slot, meta = handle._slot, handle._meta
-        array = results.get(slot)
+        array, memory = results.get(slot), handle._array
         handle._trace = None
-        if handle._array is None or handle._array.shape != meta.shape or handle._array.dtype != meta.dtype.storage:
+        if memory is None or (array is not memory and _differs(memory, meta)):
             handle._array = array
-        elif array is not None:
-            np.copyto(handle._array, array)  # memory that existed before the step is kept
+        elif array is not None and array is not memory:
+            np.copyto(memory, array)  # memory that existed before the step is kept
         if meta.requires_grad and not meta.leaf:
             handle._history = (trace, slot)
             keep = True
@@ -108,10 +121,25 @@ def _bind(trace: Trace, live: list[Any], results: dict[int, np.ndarray]) -> bool
     return keep
 
 
+def _differs(array: np.ndarray, meta: Any) -> bool:
+    return array.shape != meta.shape or array.dtype != meta.dtype.storage
+
+
 def _freeze(
     trace: Trace, program: Any, results: dict[int, np.ndarray], live: list[Any], replaced: dict[int, np.ndarray]
 ) -> None:
     """Keep of the trace what a later backward needs: structure, numbers, and the values its gradients use."""
+    if program.residuals:
+        _save(trace, program, results, live, replaced)
+    trace.leaves = []
+    trace.leaf_owners = {}
+    trace.borrowed = {}
+
+
+def _save(
+    trace: Trace, program: Any, results: dict[int, np.ndarray], live: list[Any], replaced: dict[int, np.ndarray]
+) -> None:
+    """The values that a later backward uses."""
     holders = {trace.storage_of(h._slot): h for h in live}
     leaf_number = {slot: n for n, slot in enumerate(sorted(trace.leaf_slots))}
     for slot in program.residuals:
@@ -124,10 +152,6 @@ def _freeze(
         storage = trace.storage_of(slot)
         owner = trace.leaf_owners[storage][0]() if storage in leaf_number else holders.get(storage)
         trace.saved[slot] = (results[slot], None, 0) if owner is None else (results[slot], ref(owner), owner._version)
-    trace.path()
-    trace.leaves = []
-    trace.leaf_owners = {}
-    trace.borrowed = {}
 
 
 def _recover(trace: Trace, live: list[Any], error: BaseException) -> None:
@@ -144,7 +168,7 @@ def _recover(trace: Trace, live: list[Any], error: BaseException) -> None:
     wanted = tuple(h._slot for h in earlier)
     try:
         results = program_for(entry.parent, trace, wanted).run(
-            trace.leaves, trace.scalars, [g for g, _ in trace.generators]
+            trace.leaves, trace.scalars, [g for g, _ in trace.generators], {}
         )
     except Exception:  # the same memory shortage or a second mistake: the handles keep saying why they have no value
         return
@@ -159,7 +183,7 @@ def peek(trace: Trace, slot: int) -> np.ndarray:
     generators = [g.clone_at(state) for g, state in trace.generators]
     snapshot = Trace(node)
     snapshot.leaf_slots, snapshot.leaf_history, snapshot.freed = trace.leaf_slots, trace.leaf_history, trace.freed
-    return program_for(node, snapshot, (slot,)).run(trace.leaves, trace.scalars, generators)[slot]
+    return program_for(node, snapshot, (slot,)).run(trace.leaves, trace.scalars, generators, {})[slot]
 
 
 def realise(handle: Any) -> np.ndarray:

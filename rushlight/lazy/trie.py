@@ -28,12 +28,16 @@ class Entry:
 
     `inputs` holds a slot number for a tensor, ~k for the k-th Python number of the trace, None, or a tuple of slots.
     `programs` maps the set of slots still alive at a flush here to its Program.
+    `likely` is the first child and `likely_key` its key: one comparison, and the look-up among the children is spared; in long
+    steps it would be one cache miss after the other.
+    `leaps` leads past several entries at once: to a macro below, from what identifies its inputs (see macro.py).
     `eager` entries read memory that NumPy code may change behind our back: whatever is recorded next is run at once.
     """
 
     __slots__ = (
         "op", "inputs", "static", "metas", "meta", "slot", "end", "scalars", "parent", "key", "next", "get", "grad_mode",
-        "depth", "line", "programs", "storage", "expansion", "eager", "module", "__weakref__",
+        "depth", "line", "programs", "storage", "expansion", "eager", "module", "leaps", "likely",
+        "likely_key", "__weakref__",
     )  # fmt: skip
 
     def __init__(
@@ -65,6 +69,11 @@ class Entry:
         self.programs: dict[Any, Program] = {}
         self.storage = storage  # per output: the slot whose memory it shares, itself when fresh
         self.expansion: Any = None
+        self.leaps: dict[Any, Entry] | None = None
+        self.likely_key: Any = None
+        self.likely: Any = None
+        if parent is not None and parent.likely_key is None and not parent.eager and _is_comparable(op):
+            parent.likely_key, parent.likely = key, self
 
     def make_eager(self) -> None:
         self.eager, self.get = True, _never
@@ -75,6 +84,11 @@ class Entry:
 
     def __repr__(self) -> str:
         return f"<entry {self.depth}: {self.op.name}{self.inputs} -> {self.slot}>"
+
+
+def _is_comparable(op: Op) -> bool:
+    """Whether keys may be compared by `==`: not so where a static argument can be anything, a tensor for one."""
+    return not any(param.kind == "any" for param in op.params)
 
 
 def path_to(entry: Entry) -> list[Entry]:
@@ -91,6 +105,8 @@ def prune(entry: Entry) -> None:
     """Forget a branch whose Program was evicted, as far up as nothing else hangs on it."""
     while entry.parent is not None and not entry.next and not entry.programs:
         entry.parent.next.pop(entry.key, None)
+        if entry.parent.likely is entry:
+            entry.parent.likely_key = entry.parent.likely = None
         entry = entry.parent
 
 

@@ -15,7 +15,7 @@ from rushlight.errors import explain_error
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import TABLE, Op, Param
 from rushlight.lazy.record import (
-    Handle,
+    HANDLES,
     Trace,
     append_leaf,
     base_of,
@@ -25,6 +25,7 @@ from rushlight.lazy.record import (
     new_handle,
     rebind,
     record,
+    set_derive,
     switch_grad_mode,
 )  # fmt: skip
 from rushlight.lazy.trie import MARK_LEAF, Entry
@@ -72,22 +73,22 @@ def _inferred(op: Op, meta: Meta, static: tuple) -> Meta:
 def record_view(op: Op, source: Any, static: tuple = ()) -> Any:
     """A view of `source`; recorded, unless its base is at rest and no gradient flows: then it is made without a trace, and
     enters as a buffer of its own when it is used, so that `x[i]` with another i is no new program."""
-    if not isinstance(source, Handle):
+    if source.__class__ not in HANDLES:
         raise TypeError(explain_error(op.name, got=f"a {type(source).__name__}", expected="a tensor"))
-    base = base_of(source)
-    trace = local.trace
-    if not (source._meta.requires_grad and op.differentiable) and trace.expandable and _at_rest(base, trace):
-        view = new_handle(_inferred(op, source._meta, static))
+    base = source if source._base is None else source._base
+    trace, meta = local.trace, source._meta
+    if not (meta.requires_grad and op.differentiable) and trace.expandable and _at_rest(base, trace):
+        view = new_handle(_metas.get((op, meta, static)) or _inferred(op, meta, static))
     else:
         view = record(op, (source,), static)
         if is_shared(base):
             view._trace = None
     view._base = base
-    link: tuple = ()
-    if source is not base and source._meta.leaf:
-        link = ((LEAF_LINK, (source,)),)
-    view._chain = source._chain + link + ((op, static),)
-    if not local.grad_mode and source._meta.requires_grad:
+    link: tuple = ((op, static),)
+    if meta.leaf and source is not base:
+        link = ((LEAF_LINK, (source,)), *link)
+    view._chain = source._chain + link
+    if meta.requires_grad and not local.grad_mode:
         view._chain += ((TABLE["detach"], ()),)  # made without gradient: must stay so when it is re-derived
     views = base._views
     if views is None:
@@ -100,11 +101,11 @@ def record_view(op: Op, source: Any, static: tuple = ()) -> Any:
 
 def derive(trace: Trace, view: Any) -> int:
     """The slot of a view that is not current: its window of a base at rest, or its chain recorded again."""
-    meta = view._meta
-    if view._base._shared is True:
-        let_go(view._base)
-    if not meta.requires_grad and trace.expandable and _at_rest(view._base, trace):
-        return append_leaf(trace, view, base_array(view), view._base)
+    meta, base = view._meta, view._base
+    if base._shared is True and base._array.base is None:
+        let_go(base)
+    if not meta.requires_grad and trace.expandable and _at_rest(base, trace):
+        return append_leaf(trace, view, base_array(view), base)
     mode = local.grad_mode
     value, chain = leaf_of(view)
     if not mode and value._meta.requires_grad:
@@ -123,6 +124,9 @@ def derive(trace: Trace, view: Any) -> int:
     if is_shared(view._base):
         view._trace = None  # NumPy code may change the memory: the next use reads it again
     return slot
+
+
+set_derive(derive)
 
 
 def mark_leaf(handle: Any, meta: Meta) -> None:
@@ -175,7 +179,9 @@ def base_array(handle: Any) -> np.ndarray:
     """The buffer of a realised handle, as a NumPy view of its base's memory."""
     if handle._base is None:
         return handle._array
-    array = handle._base._array
+    array, meta, whole = handle._base._array, handle._meta, handle._base._meta
+    if meta.numel == whole.numel and meta.contiguous and whole.contiguous and meta.dtype is whole.dtype:
+        return array.reshape(meta.shape)  # all of it in the same order, whatever the chain says
     for op, static in handle._chain:
         if op.quick:
             array = op.reference(array, *static)
@@ -230,13 +236,18 @@ def check_not_leaf(target: Any, name: str) -> None:
 def record_inplace(op: Op, inputs: tuple, static: tuple = ()) -> Any:
     """Append an in-place op (`op.inplace`): its first input is written, seen through every alias."""
     target = inputs[0]
-    if not isinstance(target, Handle):
+    if target.__class__ not in HANDLES:
         raise TypeError(explain_error(op.name, got=f"a {type(target).__name__} as its target", expected="a tensor"))
-    check_writable(target, op.name)
-    if not local.grad_mode and local.trace.backwards and target._meta.requires_grad and target._meta.leaf:
-        local.trace.updating = True
+    meta = target._meta
+    if meta.requires_grad or not meta.contiguous:
+        check_writable(target, op.name)
+        if not local.grad_mode and local.trace.backwards and meta.requires_grad and meta.leaf:
+            local.trace.updating = True
     result = record(op, inputs, static)
-    assign(target, result)
+    if target._base is None and target._shared is None and result._trace is local.trace:
+        rebind(target, result._trace, result._slot, result._meta)  # as assign does
+    else:
+        assign(target, result)
     return target
 
 

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from rushlight.dtype import BOOL, FLOATING
+from rushlight.ir import scalar as L
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import TABLE, Op, declare
+from rushlight.ops import formulas, searching
 from rushlight.ops.reduce import dtype_name
 from rushlight.ops.rules import elementwise, like, wrap_dim
 from rushlight.ops.samples import unary, values
@@ -69,38 +71,44 @@ def _relu_infer(x: Meta) -> Meta:
 
 relu = declare(
     "relu(Tensor input)", infer=_relu_infer, reference=lambda x: np.maximum(x, np.zeros((), x.dtype)),
-    vjp=(lambda g, out, x: T.where(out > 0, g, 0),), pointwise=True, inplace=True, samples=unary, doc="max(input, 0)",
+    vjp=(lambda g, out, x: T.where(out > 0, g, 0),), pointwise=True, inplace=True, samples=unary,
+    lower=lambda x: L.maximum(x, 0), doc="max(input, 0)",
 )  # fmt: skip
 hardtanh = _activation(
     "hardtanh_op(Tensor input, Number min_val=-1.0, Number max_val=1.0)", lambda x, low, high: np.minimum(np.maximum(x, low), high),
     lambda g, out, x, low, high: T.where((x > low) & (x < high), g, 0), "input limited to [min_val, max_val]",
-    integers=True, samples=_with(-0.7, 0.8),
+    integers=True, samples=_with(-0.7, 0.8), lower=formulas.clamp,
 )  # fmt: skip
 leaky_relu = _activation(
     "leaky_relu_op(Tensor input, Number negative_slope=0.01)", lambda x, slope: np.where(x > 0, x, x * slope),
     lambda g, out, x, slope: T.where(x > 0, g, g * slope), "input, times negative_slope below 0", samples=_with(0.1),
+    lower=lambda x, slope: L.select(x > 0, x, x * slope),
 )  # fmt: skip
 threshold = _activation(
     "threshold(Tensor input, Number threshold, Number value)", lambda x, threshold, value: np.where(x <= threshold, value, x),
     lambda g, out, x, threshold, value: T.where(x <= threshold, 0, g), "value where input <= threshold", integers=True,
-    samples=_with(0.1, 20.0), public="function",
+    samples=_with(0.1, 20.0), public="function", lower=lambda x, threshold, value: L.select(x <= threshold, value, x),
 )  # fmt: skip
 hardshrink = _activation(
     "hardshrink(Tensor input, Number lambd=0.5)", lambda x, lambd: np.where(np.abs(x) <= lambd, 0, x),
     lambda g, out, x, lambd: T.where(x.abs() <= lambd, 0, g), "0 where |input| <= lambd", samples=_with(0.4),
+    lower=lambda x, lambd: L.select(L.absolute(x) <= lambd, 0, x),
 )  # fmt: skip
 softshrink = _activation(
     "softshrink_op(Tensor input, Number lambd=0.5)",
     lambda x, lambd: np.where(x > lambd, x - lambd, np.where(x < -lambd, x + lambd, x * 0)),
     lambda g, out, x, lambd: T.where((x > lambd) | (x < -lambd), g, 0), "input moved by lambd toward 0", samples=_with(0.4),
+    lower=formulas.softshrink,
 )  # fmt: skip
 hardsigmoid = _activation(
     "hardsigmoid_op(Tensor input)", lambda x: np.minimum(np.maximum(x + x.dtype.type(3), 0), 6) / x.dtype.type(6),
     lambda g, out, x: T.where((x > -3) & (x < 3), g / 6, 0), "relu6(input + 3) / 6",
+    lower=lambda x: formulas.relu6(x + 3) * (1 / 6),
 )  # fmt: skip
 hardswish = _activation(
     "hardswish_op(Tensor input)", lambda x: x * np.minimum(np.maximum(x + x.dtype.type(3), 0), 6) / x.dtype.type(6),
     lambda g, out, x: T.where(x <= -3, 0, T.where(x < 3, g * (x / 3 + 0.5), g)), "input * relu6(input + 3) / 6",
+    lower=lambda x: x * formulas.relu6(x + 3) * (1 / 6),
 )  # fmt: skip
 
 
@@ -113,7 +121,7 @@ rrelu_with_noise = declare(
     "rrelu_with_noise_op(Tensor input, Tensor noise)", infer=_rrelu_infer, reference=lambda x, noise: np.where(x <= 0, x * noise, x),
     vjp=(lambda g, out, x, noise: T.where(x <= 0, g * noise, g), None), pointwise=True, inplace=True,
     samples=lambda: [((values(2, 3), values(2, 3, seed=1, low=0.1, high=0.4)), {})], grad_name="RreluWithNoiseBackward0",
-    doc="input, times noise at and below 0",
+    lower=lambda x, noise: L.select(x <= 0, x * noise, x), doc="input, times noise at and below 0",
 )  # fmt: skip
 
 
@@ -130,7 +138,7 @@ prelu_kernel = declare(
     "prelu_kernel_op(Tensor input, Tensor weight)", infer=_prelu_infer, reference=lambda x, w: np.where(x > 0, x, w * x),
     vjp=(lambda g, out, x, w: T.where(x > 0, g, g * w), lambda g, out, x, w: T.where(x > 0, 0, g * x)), pointwise=True,
     samples=lambda: [((values(2, 3), values(1, 3, seed=1)), {})], grad_name="PreluKernelBackward0",
-    doc="input, times a broadcast weight below 0",
+    lower=lambda x, w: L.select(x > 0, x, w * x), doc="input, times a broadcast weight below 0",
 )  # fmt: skip
 
 # --- smooth -------------------------------------------------------------------------------------------------------
@@ -147,19 +155,20 @@ def _elu_rule(g: Any, out: Any, x: Any, alpha: Any, scale: Any, input_scale: Any
 elu = _activation(
     "elu_op(Tensor input, Number alpha=1.0, Number scale=1.0, Number input_scale=1.0)", _elu, _elu_rule,
     "scale * input, and scale * alpha * (exp(input * input_scale) - 1) below 0", samples=_with(1.3, 1.1, 0.9),
+    lower=formulas.elu,
 )  # fmt: skip
 celu = _activation(
     "celu(Tensor input, Number alpha=1.0)", lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0) / alpha)),
     lambda g, out, x, alpha: T.where(x > 0, g, g * (x / alpha).exp()), "input, alpha * (exp(input / alpha) - 1) below 0",
-    samples=_with(1.3), public="function",
+    samples=_with(1.3), public="function", lower=formulas.celu,
 )  # fmt: skip
 silu = _activation(
     "silu_op(Tensor input)", lambda x: x * _sigmoid(x),
-    lambda g, out, x: T.silu_gradient(g, x), "input * sigmoid(input)",
+    lambda g, out, x: T.silu_gradient(g, x), "input * sigmoid(input)", lower=formulas.silu,
 )  # fmt: skip
 mish = _activation(
     "mish_op(Tensor input)", lambda x: x * np.tanh(_softplus_1(x)), lambda g, out, x: T.mish_gradient(g, x),
-    "input * tanh(softplus(input))",
+    "input * tanh(softplus(input))", lower=formulas.mish,
 )  # fmt: skip
 
 
@@ -172,10 +181,11 @@ softplus = _activation(
     "softplus_op(Tensor input, Number beta=1.0, Number threshold=20.0)", _softplus,
     lambda g, out, x, beta, threshold: T.where(x * beta > threshold, g, g * (x * beta).sigmoid()),
     "log(1 + exp(beta * input)) / beta, input itself above threshold", samples=_with(1.5, 20.0),
+    lower=lambda x, beta, limit: L.select(x * beta > limit, x, formulas.softplus(x * beta) / beta),
 )  # fmt: skip
 log_sigmoid = _activation(
     "log_sigmoid_op(Tensor input)", lambda x: -_softplus_1(-x), lambda g, out, x: g * (-x).sigmoid(),
-    "log(sigmoid(input))", grad_name="LogSigmoidBackward0",
+    "log(sigmoid(input))", grad_name="LogSigmoidBackward0", lower=lambda x: -formulas.softplus(-x),
 )  # fmt: skip
 
 _SQRT_HALF = math.sqrt(0.5)
@@ -193,6 +203,7 @@ gelu = _activation(
     "gelu_op(Tensor input, *, str approximate='none')", _gelu, lambda g, out, x, approximate: T.gelu_gradient(g, x, approximate),
     "input * Phi(input), Phi the normal distribution function, or its tanh approximation",
     samples=lambda: [((a,), {"approximate": how}) for (a,), _ in unary() for how in ("none", "tanh")],
+    lower=formulas.gelu,
 )  # fmt: skip
 
 
@@ -217,5 +228,5 @@ def _glu(x: np.ndarray, dim: int) -> np.ndarray:
 glu = declare(
     "glu_op(Tensor input, int dim=-1)", infer=_glu_infer, reference=_glu, vjp=(lambda g, out, x, dim: T.glu_gradient(g, x, dim),),
     samples=lambda: [((values(2, 4), -1), {}), ((values(4, 3), 0), {})], grad_name="GluBackward0",
-    doc="the first half of input times the sigmoid of the second",
+    expand=searching.glu, doc="the first half of input times the sigmoid of the second",
 )  # fmt: skip

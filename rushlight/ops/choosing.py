@@ -8,8 +8,10 @@ import numpy as np
 
 from rushlight import dtype as dtypes
 from rushlight.dtype import COMPLEX, FLOATING
+from rushlight.ir import scalar as L
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import Op, declare
+from rushlight.ops import formulas
 from rushlight.ops.rules import arithmetic, elementwise, forbid, promote_common, result_dtype
 from rushlight.ops.samples import binary, unary
 from rushlight.ops.tensor_code import T, conj
@@ -34,7 +36,7 @@ where = declare(
         lambda g, out, c, a, b: T.where(c, T.zeros_like(g), g),
     ),
     pointwise=True, samples=lambda: [((a > b, a, b), {}) for (a, b), _ in binary()],
-    doc="input where condition holds, other elsewhere",
+    lower=lambda c, a, b: L.select(formulas.truth(c), a, b), doc="input where condition holds, other elsewhere",
 )  # fmt: skip
 
 
@@ -67,11 +69,11 @@ clamp = declare(
     ),
     pointwise=True, inplace=True,
     samples=lambda: [((a, -0.5, 0.75), {}) for (a,), _ in unary()] + [((a, None, 0.25), {}) for (a,), _ in unary()],
-    doc="limit to [min, max]",
+    lower=formulas.clamp, doc="limit to [min, max]",
 )  # fmt: skip
 
 
-def _ternary(signature: str, reference: Any, vjp: Any, doc: str) -> Op:
+def _ternary(signature: str, reference: Any, vjp: Any, lower: Any, doc: str) -> Op:
     name = signature.partition("(")[0]
 
     def rule(x: Meta, a: Meta, b: Meta, value: Meta) -> Meta:
@@ -85,7 +87,7 @@ def _ternary(signature: str, reference: Any, vjp: Any, doc: str) -> Op:
 
     return declare(
         signature, infer=rule, reference=reference, vjp=vjp, promote=lambda x, a, b, value: promote_common(x, a, b), pointwise=True,
-        inplace=True, samples=lambda: [((a, b, a - b), {"value": 0.5}) for (a, b), _ in binary()], doc=doc,
+        inplace=True, samples=lambda: [((a, b, a - b), {"value": 0.5}) for (a, b), _ in binary()], lower=lower, doc=doc,
     )  # fmt: skip
 
 
@@ -96,7 +98,7 @@ lerp = declare(
         lambda g, out, a, b, w: g * (1 - w), lambda g, out, a, b, w: g * w, lambda g, out, a, b, w: g * (b - a),
     ),
     pointwise=True, inplace=True, samples=lambda: [((a, b, 0.3), {}) for (a, b), _ in binary()],
-    doc="input + weight * (end - input)",
+    lower=formulas.lerp, doc="input + weight * (end - input)",
 )  # fmt: skip
 addcmul = _ternary(
     "addcmul(Tensor input, Tensor tensor1, Tensor tensor2, *, Number value=1)",
@@ -105,6 +107,7 @@ addcmul = _ternary(
         lambda g, out, x, a, b, value: g, lambda g, out, x, a, b, value: g * conj(b * value),
         lambda g, out, x, a, b, value: g * conj(a * value), None,
     ),
+    lambda x, a, b, value: formulas.plus(x, formulas.times(formulas.times(value, a), b)),
     "input + value * tensor1 * tensor2",
 )  # fmt: skip
 addcdiv = _ternary(
@@ -114,5 +117,6 @@ addcdiv = _ternary(
         lambda g, out, x, a, b, value: g, lambda g, out, x, a, b, value: g * conj(value / b),
         lambda g, out, x, a, b, value: -g * conj(value * a / (b * b)), None,
     ),
+    lambda x, a, b, value: x + value * a / b,
     "input + value * tensor1 / tensor2",
 )  # fmt: skip

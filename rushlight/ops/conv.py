@@ -14,6 +14,7 @@ import numpy as np
 from rushlight.errors import explain_error
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import declare
+from rushlight.ops import compositions
 from rushlight.ops.linalg import dtype_mismatch
 from rushlight.ops.rules import like
 from rushlight.ops.samples import values
@@ -269,7 +270,7 @@ def _samples() -> list:
 convolution = declare(
     "convolution(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, bool transposed, "
     "int[] output_padding, int groups)",
-    infer=_infer, reference=_convolution, vjp=_vjp, samples=_samples,
+    infer=_infer, reference=_convolution, vjp=_vjp, expand=compositions.convolution, samples=_samples,
     public="function", doc="the (transposed) convolution over every dimension after the first two",
 )  # fmt: skip
 

@@ -12,6 +12,8 @@ from rushlight import device as devices
 from rushlight import dtype as dtypes
 from rushlight.ir.meta import Meta, meta
 from rushlight.ir.op import declare
+from rushlight.ops import rearrange
+from rushlight.ops.samples import values
 
 
 def check_size(op: str, size: Sequence[int]) -> None:
@@ -33,7 +35,8 @@ def _full(value: np.ndarray, size: Sequence[int], dtype: Any, device: Any) -> np
 
 full = declare(
     "full_op(Number fill_value, int[] size, dtype dtype, any device)", infer=_full_infer, reference=_full,
-    samples=lambda: [((2.5, (2, 3), dtypes.float64, devices.cpu), {})], doc="every element is fill_value",
+    samples=lambda: [((2.5, (2, 3), dtypes.float64, devices.cpu), {})],
+    lower=lambda value, size, dtype, device: value, doc="every element is fill_value",
 )  # fmt: skip
 
 
@@ -84,7 +87,7 @@ def _steps_infer(start: Any, end: Any, steps: int, dtype: Any, device: Any) -> M
 
 linspace = declare(
     "linspace_op(any start, any end, int steps, dtype dtype, any device)", infer=_steps_infer, reference=_linspace,
-    samples=lambda: [((0.0, 1.0, 5, dtypes.float64, devices.cpu), {})], doc="evenly spaced values, both ends included",
+    samples=lambda: [((0.0, 1.0, 5, dtypes.float64, devices.cpu), {})], expand=rearrange.linspace, doc="evenly spaced values, both ends included",
 )  # fmt: skip
 
 
@@ -97,5 +100,10 @@ def _eye_infer(n: int, m: int, dtype: Any, device: Any) -> Meta:
 eye = declare(
     "eye_op(int n, int m, dtype dtype, any device)", infer=_eye_infer,
     reference=lambda n, m, dtype, device: np.eye(n, m, dtype=dtype.compute),
-    samples=lambda: [((2, 3, dtypes.float64, devices.cpu), {})], doc="ones on the diagonal",
+    samples=lambda: [((2, 3, dtypes.float64, devices.cpu), {})], expand=rearrange.eye, doc="ones on the diagonal",
+)  # fmt: skip
+position = declare(
+    "position_part(Tensor input, int dim)", infer=lambda x, dim: meta(x.shape, dtypes.int64, x.device),
+    reference=lambda x, dim: np.broadcast_to(np.arange(x.shape[dim]).reshape(-1, *(1,) * (x.ndim - 1 - dim)), x.shape),
+    samples=lambda: [((values(2, 3), 1), {})], doc="for every element its index along `dim`",
 )  # fmt: skip

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from rushlight.dtype import BOOL, FLOATING, INTEGER
+from rushlight.ir import scalar as L
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import TABLE, Op, declare
+from rushlight.ops import formulas
 from rushlight.ops.rules import (
     arithmetic,
     elementwise,
@@ -58,27 +60,29 @@ def _binary(
 
 add = _binary(
     "add(Operand input, Operand other)", _add, (lambda g, out, a, b: g, lambda g, out, a, b: g),
-    doc="input + other",
+    lower=formulas.plus, doc="input + other",
 )  # fmt: skip
 add_scaled = _binary(
     "add_scaled(Operand input, Operand other, Number alpha)",
     lambda a, b, alpha: a + alpha * b,
     (lambda g, out, a, b, alpha: g, lambda g, out, a, b, alpha: g * conj(alpha), None),
     samples=lambda: [((a, b, 2), {}) for (a, b), _ in binary()], grad_name="AddBackward0", public="",
+    lower=lambda a, b, alpha: formulas.plus(a, formulas.times(alpha, b)),
     doc="input + alpha * other",
 )  # fmt: skip
 sub = _binary(
     "sub(Operand input, Operand other)", lambda a, b: a - b, (lambda g, out, a, b: g, lambda g, out, a, b: -g),
-    rule=_no_bool_subtract, doc="input - other",
+    rule=_no_bool_subtract, lower=lambda a, b: a - b, doc="input - other",
 )  # fmt: skip
 mul = _binary(
     "mul(Operand input, Operand other)", _mul,
-    (lambda g, out, a, b: g * conj(b), lambda g, out, a, b: g * conj(a)), doc="input * other",
+    (lambda g, out, a, b: g * conj(b), lambda g, out, a, b: g * conj(a)), lower=formulas.times,
+    doc="input * other",
 )  # fmt: skip
 true_divide = _binary(
     "div(Operand input, Operand other)", np.true_divide,
     (lambda g, out, a, b: g / conj(b), lambda g, out, a, b: -g * conj(a / b / b)),
-    rule=floating("div"), promote=promote_float, doc="input / other",
+    rule=floating("div"), promote=promote_float, lower=lambda a, b: a / b, doc="input / other",
 )  # fmt: skip
 
 
@@ -100,11 +104,12 @@ def _trunc_divide(a: np.ndarray, b: np.ndarray) -> Any:
 
 
 floor_divide = _binary(
-    "floor_divide(Operand input, Operand other)", _floor_divide, None, samples=numbers, doc="floor(input / other)"
-)
+    "floor_divide(Operand input, Operand other)", _floor_divide, None, samples=numbers,
+    lower=formulas.floor_divide, doc="floor(input / other)",
+)  # fmt: skip
 trunc_divide = _binary(
     "trunc_divide(Operand input, Operand other)", _trunc_divide, (None, None), samples=numbers,
-    grad_name="DivBackward1", public="", doc="input / other, rounded toward zero",
+    grad_name="DivBackward1", public="", lower=formulas.trunc_divide, doc="input / other, rounded toward zero",
 )  # fmt: skip
 
 
@@ -117,11 +122,13 @@ def _remainder(a: np.ndarray, b: np.ndarray) -> Any:
 remainder = _binary(
     "remainder(Operand input, Operand other)", _remainder,
     (lambda g, out, a, b: g, lambda g, out, a, b: -g * T.floor(a / b)), samples=numbers,
+    lower=formulas.remainder,
     doc="input - floor(input / other) * other: the sign of other",
 )  # fmt: skip
 fmod = _binary(
     "fmod(Operand input, Operand other)", lambda a, b: np.fmod(a, b),
     (lambda g, out, a, b: g, lambda g, out, a, b: -g * T.trunc(a / b)), samples=numbers,
+    lower=formulas.fmod,
     doc="input - trunc(input / other) * other: the sign of input",
 )  # fmt: skip
 
@@ -145,36 +152,38 @@ pow_ = _binary(
         lambda g, out, a, b: T.where(T.as_operand(b, a) == 0, T.zeros_like(g), g * conj(b * T.pow(a, b - 1))),
         lambda g, out, a, b: g * conj(T.where((T.as_operand(a, g) == 0) & (T.as_operand(b, g) >= 0) if not g.is_complex() else T.as_operand(a, g) == 0, T.zeros_like(out), out * T.log(T.as_operand(a, g)))),
     ),
-    samples=lambda: [((a, b), {}) for (a, b), _ in binary(low=0.3)], doc="input ** exponent",
+    samples=lambda: [((a, b), {}) for (a, b), _ in binary(low=0.3)], lower=formulas.power,
+    doc="input ** exponent",
 )  # fmt: skip
 maximum = _binary(
     "maximum(Tensor input, Tensor other)", np.maximum,
     (lambda g, out, a, b: T.share_gradient(g, a, b, a > b), lambda g, out, a, b: T.share_gradient(g, a, b, b > a)),
-    inplace=False, doc="the larger of the two; NaN wins",
+    inplace=False, lower=L.maximum, doc="the larger of the two; NaN wins",
 )  # fmt: skip
 minimum = _binary(
     "minimum(Tensor input, Tensor other)", np.minimum,
     (lambda g, out, a, b: T.share_gradient(g, a, b, a < b), lambda g, out, a, b: T.share_gradient(g, a, b, b < a)),
-    inplace=False, doc="the smaller of the two; NaN wins",
+    inplace=False, lower=L.minimum, doc="the smaller of the two; NaN wins",
 )  # fmt: skip
 fmax = _binary(
     "fmax(Tensor input, Tensor other)", np.fmax,
     (lambda g, out, a, b: g * ((a >= b) | b.isnan()), lambda g, out, a, b: g * ~((a >= b) | b.isnan())),
-    inplace=False, doc="the larger of the two; NaN loses",
+    inplace=False, lower=formulas.fmax, doc="the larger of the two; NaN loses",
 )  # fmt: skip
 fmin = _binary(
     "fmin(Tensor input, Tensor other)", np.fmin,
     (lambda g, out, a, b: g * ((a <= b) | b.isnan()), lambda g, out, a, b: g * ~((a <= b) | b.isnan())),
-    inplace=False, doc="the smaller of the two; NaN loses",
+    inplace=False, lower=formulas.fmin, doc="the smaller of the two; NaN loses",
 )  # fmt: skip
 atan2 = _binary(
     "atan2(Tensor input, Tensor other)", np.arctan2,
     (lambda g, out, a, b: g * b / (a * a + b * b), lambda g, out, a, b: -g * a / (a * a + b * b)),
-    rule=floating("atan2"), promote=promote_float, doc="the angle of the point (other, input)",
+    rule=floating("atan2"), promote=promote_float, lower=L.atan2, doc="the angle of the point (other, input)",
 )  # fmt: skip
 hypot = _binary(
     "hypot(Tensor input, Tensor other)", np.hypot,
-    (lambda g, out, a, b: g * (a / out), lambda g, out, a, b: g * (b / out)), doc="sqrt(input^2 + other^2)",
+    (lambda g, out, a, b: g * (a / out), lambda g, out, a, b: g * (b / out)),
+    lower=lambda a, b: L.hypot(a, b) if a.floating else None, doc="sqrt(input^2 + other^2)",
 )  # fmt: skip
 
 
@@ -188,17 +197,17 @@ def _logaddexp(a: np.ndarray, b: np.ndarray) -> Any:
 logaddexp = _binary(
     "logaddexp(Tensor input, Tensor other)", _logaddexp,
     (lambda g, out, a, b: g * T.exp(a - out), lambda g, out, a, b: g * T.exp(b - out)), inplace=False,
-    rule=floating("logaddexp"), promote=promote_float, doc="log(exp(input) + exp(other))",
+    rule=floating("logaddexp"), promote=promote_float, lower=formulas.logaddexp, doc="log(exp(input) + exp(other))",
 )  # fmt: skip
 logaddexp2 = _binary(
     "logaddexp2(Tensor input, Tensor other)", np.logaddexp2,
     (lambda g, out, a, b: g * T.exp2(a - out), lambda g, out, a, b: g * T.exp2(b - out)), inplace=False,
-    rule=floating("logaddexp2"), promote=promote_float, doc="log2(2^input + 2^other)",
+    rule=floating("logaddexp2"), promote=promote_float, lower=formulas.logaddexp2, doc="log2(2^input + 2^other)",
 )  # fmt: skip
 copysign = _binary(
     "copysign(Tensor input, Operand other)", np.copysign,
     (lambda g, out, a, b: g * T.where(a == 0, T.zeros_like(out), out / a), None),
-    rule=floating("copysign"), promote=promote_float, doc="|input| with the sign of other",
+    rule=floating("copysign"), promote=promote_float, lower=L.copysign, doc="|input| with the sign of other",
 )  # fmt: skip
 xlogy = _binary(
     "xlogy(Operand input, Operand other)",
@@ -207,10 +216,13 @@ xlogy = _binary(
         lambda g, out, a, b: g * T.where((a == 0) & (b <= 0), T.zeros_like(out), T.log(b)),
         lambda g, out, a, b: g * a / b,
     ),
-    rule=floating("xlogy"), promote=promote_float,
+    rule=floating("xlogy"), promote=promote_float, lower=formulas.x_times(L.log),
     samples=lambda: [((a, b), {}) for (a, b), _ in binary(low=0.3)], doc="input * log(other), 0 where input is 0",
 )  # fmt: skip
-nextafter = _binary("nextafter(Tensor input, Tensor other)", np.nextafter, None, doc="the next float toward other")
+nextafter = _binary(
+    "nextafter(Tensor input, Tensor other)", np.nextafter, None, lower=formulas.nextafter,
+    doc="the next float toward other",
+)  # fmt: skip
 
 
 def _gcd_like(name: str, function: Any) -> Op:

@@ -9,6 +9,7 @@ import numpy as np
 from rushlight import dtype as dtypes
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import declare
+from rushlight.ops import rearrange
 from rushlight.ops.rules import like
 from rushlight.ops.samples import values
 from rushlight.ops.tensor_code import T, no_second_derivative
@@ -127,7 +128,7 @@ def _one_hot_infer(x: Meta, num_classes: int) -> Meta:
 
 one_hot = declare(
     "one_hot_op(Tensor input, int num_classes)", infer=_one_hot_infer, reference=_one_hot,
-    samples=lambda: [((np.array([0, 2, 1]), 4), {}), ((np.array([[0], [2]]), 3), {})], doc="1 at the class's position, 0 elsewhere",
+    samples=lambda: [((np.array([0, 2, 1]), 4), {}), ((np.array([[0], [2]]), 3), {})], expand=rearrange.one_hot, doc="1 at the class's position, 0 elsewhere",
 )  # fmt: skip
 
 

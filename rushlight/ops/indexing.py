@@ -9,9 +9,11 @@ import numpy as np
 
 from rushlight import dtype as dtypes
 from rushlight.errors import explain_error
+from rushlight.ir import scalar as L
 from rushlight.ir.meta import Meta, meta
 from rushlight.ir.op import declare
-from rushlight.ops.rules import broadcast_shapes, dense_stride, like, wrap_dim
+from rushlight.ops import rearrange
+from rushlight.ops.rules import broadcast_shapes, dense_stride, like, wrap_dim, written
 from rushlight.ops.samples import values
 from rushlight.ops.tensor_code import T
 
@@ -118,7 +120,7 @@ def _index_put_infer(x: Meta, value: Meta, indices: Sequence[Meta], dims: tuple[
         raise RuntimeError(
             f"shape mismatch: value tensor of shape {list(value.shape)} cannot be broadcast to indexing result of shape {list(shape)}"
         )
-    return like(x, stride=x.stride)
+    return written(x)
 
 
 index_put = declare(
@@ -134,7 +136,7 @@ index_put = declare(
     ),
     inplace=True,
     samples=lambda: [((values(4, 3), values(2, 3), [np.array([0, 2])], (0,), True), {}), ((values(4), values(2), [np.array([1, 3])], (0,), False), {})],
-    doc="input with elements at index tensors replaced (or added to)",
+    expand=rearrange.index_put, doc="input with elements at index tensors replaced (or added to)",
 )  # fmt: skip
 
 
@@ -190,7 +192,7 @@ index_add = declare(
         lambda g, out, x, index, source, alpha, dim: T.index_select(g, dim, index).reshape(source.shape) * alpha, None,
     ),
     inplace=True, samples=lambda: [((values(4, 3), np.array([0, 2, 2]), values(3, 3), 1.5, 0), {})],
-    grad_name="IndexAddBackward0", doc="input with rows of source added at `index`",
+    grad_name="IndexAddBackward0", expand=rearrange.index_add, doc="input with rows of source added at `index`",
 )  # fmt: skip
 
 
@@ -212,7 +214,7 @@ def _index_into(op: str, x: Meta, index: Meta, source: Meta, dim: int) -> Meta:
                     f"{op}()", got=f"source of {source.dtype} and input of {x.dtype}", expected="the same dtype"
                 )
             )
-    return like(x, stride=x.stride)
+    return written(x)
 
 
 def _index_copy(x: np.ndarray, index: np.ndarray, source: np.ndarray, dim: int) -> np.ndarray:
@@ -229,7 +231,7 @@ index_copy = declare(
         lambda g, out, x, index, source, dim: T.index_select(g, dim, index).reshape(source.shape),
     ),
     inplace=True, samples=lambda: [((values(4, 3), np.array([0, 2]), values(2, 3), 0), {})],
-    grad_name="IndexCopyBackward0", doc="input with positions of one dimension replaced",
+    grad_name="IndexCopyBackward0", expand=rearrange.index_copy, doc="input with positions of one dimension replaced",
 )  # fmt: skip
 
 
@@ -292,7 +294,7 @@ def _scatter_infer(x: Meta, index: Meta, src: Meta, dim: int, reduce: str) -> Me
                     f"scatter(): Expected index {list(index.shape)} to be no larger than self {list(x.shape)} apart from "
                     f"dimension {d} and to be no larger than src {list(src.shape)}"
                 )
-    return like(x, stride=x.stride)
+    return written(x)
 
 
 def _scatter(x: np.ndarray, index: np.ndarray, src: np.ndarray, dim: int, reduce: str) -> np.ndarray:
@@ -321,7 +323,7 @@ scatter = declare(
     ),
     inplace=True,
     samples=lambda: [((values(3, 4), np.array([[0, 2], [1, 3]]), values(2, 2), 1, ""), {}), ((values(3, 4), np.array([[0, 2], [1, 1]]), values(2, 2), 1, "add"), {})],
-    grad_name="ScatterBackward0", doc="input with src written (or added) at index along `dim`",
+    grad_name="ScatterBackward0", expand=rearrange.scatter, doc="input with src written (or added) at index along `dim`",
 )  # fmt: skip
 
 
@@ -337,7 +339,7 @@ take = declare(
     "take(Tensor input, Tensor index)", infer=_take_infer,
     reference=lambda x, index: x.reshape(-1)[checked(index, x.size, 0, "take")],
     vjp=(lambda g, out, x, index: T.zeros(x.numel(), dtype=g.dtype).index_add(0, index.reshape(-1), g.reshape(-1)).reshape(x.shape), None),
-    samples=lambda: [((values(3, 4), np.array([[0, 5], [11, 5]])), {})], doc="elements of the flattened input",
+    samples=lambda: [((values(3, 4), np.array([[0, 5], [11, 5]])), {})], expand=rearrange.take, doc="elements of the flattened input",
 )  # fmt: skip
 
 
@@ -365,5 +367,18 @@ masked_fill = declare(
         lambda g, out, x, mask, value: T.where(mask, g, T.zeros_like(g)).sum() if hasattr(value, "dtype") else None,
     ),
     pointwise=True, inplace=True, samples=lambda: [((values(2, 3), values(2, 3, seed=1) > 0, 0.25), {})],
-    doc="input with value where mask holds",
+    lower=lambda x, mask, value: L.select(mask, L.cast(value, x.kind), x), doc="input with value where mask holds",
+)  # fmt: skip
+
+
+def _bounded_infer(index: Meta, size: int) -> Meta:
+    if index.dtype.category != dtypes.INTEGER:
+        raise RuntimeError(f"Expected an integer tensor for index; got {index.dtype}. Fix: convert with .long().")
+    return like(index)
+
+
+bounded_index = declare(
+    "bounded_index_part(Tensor input, int size)", infer=_bounded_infer, reference=lambda index, size: _nonnegative(index, size, 0, "index"),
+    lower=lambda index, size: L.require((index >= 0) & (L.cast(index, "i64") < size), index), pointwise=True,
+    samples=lambda: [((np.array([2, 0, 1]), 3), {})], doc="indices, each of which must lie below `size`",
 )  # fmt: skip

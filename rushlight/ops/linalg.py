@@ -11,6 +11,7 @@ from rushlight.dtype import FLOATING
 from rushlight.errors import explain_error
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import declare
+from rushlight.ops import compositions, searching
 from rushlight.ops.reduce import expand_reduced
 from rushlight.ops.rules import broadcast_shapes, like, reduced_shape, wrap_dims
 from rushlight.ops.samples import values
@@ -157,7 +158,7 @@ linear = declare(
         ((values(4, 3), values(5, 3, seed=1), values(5, seed=2)), {}), ((values(2, 4, 3), values(5, 3, seed=1)), {}),
         ((values(3), values(5, 3, seed=1), values(5, seed=2)), {}), ((values(4, 3), values(3, seed=1)), {}),
     ],
-    doc="input @ weight.T + bias over the last dimension; weight is (out_features, in_features)",
+    expand=compositions.linear, doc="input @ weight.T + bias over the last dimension; weight is (out_features, in_features)",
 )  # fmt: skip
 
 
@@ -219,5 +220,5 @@ vector_norm = declare(
     "vector_norm_op(Tensor input, any ord, int[]? dim, bool keepdim)", infer=_norm_infer, reference=_norm,
     vjp=(_norm_rule,), grad_name="LinalgVectorNormBackward0",
     samples=lambda: [((values(3, 4), p, 1, False), {}) for p in (2, 1, 3, 1.5, float("inf"), 0)],
-    doc="(sum of |input|^ord)^(1/ord) over `dim`",
+    expand=searching.vector_norm, doc="(sum of |input|^ord)^(1/ord) over `dim`",
 )  # fmt: skip

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from rushlight.ir import scalar as L
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import Op, declare
+from rushlight.ops import compositions
 from rushlight.ops.activation import only_floating
 from rushlight.ops.rules import broadcast_shapes, like, promote_common, result_dtype
 from rushlight.ops.samples import values
@@ -41,8 +43,8 @@ def _samples(*numbers: float, low: float = -1.5, high: float = 1.5, target_low: 
     return samples
 
 
-def _pointwise_loss(signature: str, each: Any, rule: Any, target_rule: Any, doc: str, **facts: Any) -> Op:
-    """each(input, target, *numbers) summed up; the rules get the share of the gradient and the same arguments."""
+def _pointwise_loss(signature: str, each: Any, made_of: Any, rule: Any, target_rule: Any, doc: str, **facts: Any) -> Op:
+    """each(input, target, *numbers) summed up, `made_of` the same in tensor code; the rules get the share of the gradient and the same arguments."""
     name = signature.partition("(")[0].removesuffix("_op")
     numbers = signature.count("Number ")
 
@@ -60,7 +62,7 @@ def _pointwise_loss(signature: str, each: Any, rule: Any, target_rule: Any, doc:
 
     facts.setdefault("samples", _samples())
     return declare(
-        signature, infer=infer, reference=reference, promote=promote_common,
+        signature, infer=infer, reference=reference, promote=promote_common, expand=compositions.loss(made_of),
         vjp=(spread(rule), spread(target_rule)) + (None,) * numbers,
         grad_name="".join(w.capitalize() for w in name.split("_")) + "Backward0", doc=doc, **facts,
     )  # fmt: skip
@@ -68,6 +70,7 @@ def _pointwise_loss(signature: str, each: Any, rule: Any, target_rule: Any, doc:
 
 mse_loss = _pointwise_loss(
     "mse_loss_op(Tensor input, Tensor target, *, str reduction='mean')", lambda x, t: np.square(x - t),
+    lambda x, t: (x - t) * (x - t),
     lambda g, x, t: g * 2 * (x - t), lambda g, x, t: g * 2 * (t - x), "(input - target)^2",
 )  # fmt: skip
 
@@ -83,7 +86,8 @@ def _smooth_l1_rule(g: Any, x: Any, t: Any, beta: Any) -> Any:
 
 
 smooth_l1_loss = _pointwise_loss(
-    "smooth_l1_loss_op(Tensor input, Tensor target, Number beta=1.0, *, str reduction='mean')", _smooth_l1, _smooth_l1_rule,
+    "smooth_l1_loss_op(Tensor input, Tensor target, Number beta=1.0, *, str reduction='mean')", _smooth_l1,
+    lambda x, t, beta: T.where((x - t).abs() < beta, 0.5 * (x - t) * (x - t) / beta, (x - t).abs() - 0.5 * beta), _smooth_l1_rule,
     lambda g, x, t, beta: -_smooth_l1_rule(g, x, t, beta), "d^2 / (2 beta) for d = |input - target| < beta, else d - beta / 2",
     samples=_samples(0.8),
 )  # fmt: skip
@@ -101,13 +105,14 @@ def _huber_rule(g: Any, x: Any, t: Any, delta: Any) -> Any:
 
 
 huber_loss = _pointwise_loss(
-    "huber_loss_op(Tensor input, Tensor target, Number delta=1.0, *, str reduction='mean')", _huber, _huber_rule,
+    "huber_loss_op(Tensor input, Tensor target, Number delta=1.0, *, str reduction='mean')", _huber,
+    lambda x, t, delta: T.where((x - t).abs() < delta, 0.5 * (x - t) * (x - t), delta * ((x - t).abs() - 0.5 * delta)), _huber_rule,
     lambda g, x, t, delta: -_huber_rule(g, x, t, delta), "d^2 / 2 for d = |input - target| < delta, else delta * (d - delta / 2)",
     samples=_samples(0.8),
 )  # fmt: skip
 soft_margin_loss = _pointwise_loss(
     "soft_margin_loss_op(Tensor input, Tensor target, *, str reduction='mean')",
-    lambda x, t: np.logaddexp(np.zeros((), x.dtype), -t * x), lambda g, x, t: -g * t * (-t * x).sigmoid(),
+    lambda x, t: np.logaddexp(np.zeros((), x.dtype), -t * x), lambda x, t: -T.apply("log_sigmoid_op", (t * x,), {}), lambda g, x, t: -g * t * (-t * x).sigmoid(),
     lambda g, x, t: -g * x * (-t * x).sigmoid(), "log(1 + exp(-target * input))",
 )  # fmt: skip
 
@@ -156,7 +161,7 @@ def _check_unit(what: str, a: np.ndarray, fix: str) -> None:
         )
 
 
-def _bce(x: np.ndarray, target: np.ndarray, weight: np.ndarray | None, reduction: str) -> Any:
+def _bce_each(x: np.ndarray, target: np.ndarray) -> np.ndarray:
     _check_unit(
         "input",
         x,
@@ -164,8 +169,23 @@ def _bce(x: np.ndarray, target: np.ndarray, weight: np.ndarray | None, reduction
     )
     _check_unit("target", target, "scale or binarise the target")
     floor = x.dtype.type(-100)  # log(0) counts as -100, so that the loss stays finite
-    loss = (target - 1) * np.maximum(np.log1p(-x), floor) - target * np.maximum(np.log(x), floor)
+    return (target - 1) * np.maximum(np.log1p(-x), floor) - target * np.maximum(np.log(x), floor)
+
+
+def _bce(x: np.ndarray, target: np.ndarray, weight: np.ndarray | None, reduction: str) -> Any:
+    loss = _bce_each(x, target)
     return reduce_array(loss if weight is None else loss * weight, reduction)
+
+
+def _bce_part_infer(x: Meta, target: Meta) -> Meta:
+    only_floating("binary_cross_entropy", x)
+    return like(x)
+
+
+def _lower_bce(x: L.Expr, target: L.Expr) -> L.Expr:
+    within = (x >= 0) & (x <= 1) & (target >= 0) & (target <= 1)
+    each = (target - 1) * L.maximum(L.log1p(-x), -100) - target * L.maximum(L.log(x), -100)
+    return L.require(within, each)
 
 
 def _bce_rule(g: Any, out: Any, x: Any, target: Any, weight: Any, *, needs: Any, reduction: str) -> tuple:
@@ -179,10 +199,15 @@ def _bce_rule(g: Any, out: Any, x: Any, target: Any, weight: Any, *, needs: Any,
 
 _unit_pair = lambda: (values(2, 3, low=0.1, high=0.9), values(2, 3, seed=1, low=0.1, high=0.9))  # noqa: E731
 
+binary_cross_entropy_part = declare(
+    "binary_cross_entropy_part(Tensor input, Tensor target)", infer=_bce_part_infer, reference=_bce_each, lower=_lower_bce,
+    pointwise=True, samples=lambda: [(_unit_pair(), {})],
+    doc="-(target * log(input) + (1 - target) * log(1 - input)); both must lie in [0, 1]",
+)  # fmt: skip
 binary_cross_entropy = declare(
     "binary_cross_entropy_op(Tensor input, Tensor target, Tensor? weight=None, *, str reduction='mean')", infer=_bce_infer,
     reference=_bce, vjp=_bce_rule, samples=lambda: [((*_unit_pair(), None), {"reduction": r}) for r in ("mean", "sum", "none")],
-    grad_name="BinaryCrossEntropyBackward0", doc="-(target * log(input) + (1 - target) * log(1 - input)), times weight",
+    expand=compositions.binary_cross_entropy, grad_name="BinaryCrossEntropyBackward0", doc="-(target * log(input) + (1 - target) * log(1 - input)), times weight",
 )  # fmt: skip
 
 
@@ -235,5 +260,5 @@ binary_cross_entropy_with_logits = declare(
         ((values(2, 3), values(2, 3, seed=1, low=0.1, high=0.9), None, p), {"reduction": r})
         for r in ("mean", "none") for p in (None, values(3, low=0.5, high=2.0))
     ],
-    grad_name="BinaryCrossEntropyWithLogitsBackward0", doc="binary cross-entropy of sigmoid(input), without overflow",
+    expand=compositions.binary_cross_entropy_with_logits, grad_name="BinaryCrossEntropyWithLogitsBackward0", doc="binary cross-entropy of sigmoid(input), without overflow",
 )  # fmt: skip

@@ -11,7 +11,8 @@ from rushlight import dtype as dtypes
 from rushlight.errors import explain_error
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import Op, declare
-from rushlight.ops.rules import broadcast_shapes, dense_stride, like, wrap_dim, wrap_dims
+from rushlight.ops import rearrange
+from rushlight.ops.rules import broadcast_shapes, dense_stride, like, wrap_dim, wrap_dims, written
 from rushlight.ops.samples import values
 from rushlight.ops.tensor_code import T
 
@@ -33,14 +34,15 @@ def _copy_infer(x: Meta, src: Meta) -> Meta:
             f"copy_: The expanded size of the tensor ({list(x.shape)}) must match the existing size ({list(src.shape)}): the "
             "source does not broadcast to the target."
         )
-    return like(x, stride=x.stride)
+    return written(x)
 
 
 copy = declare(
     "copy(Tensor input, Operand src)", public="", infer=_copy_infer,
     reference=lambda x, src: np.broadcast_to(src, x.shape).copy(),
     vjp=(None, lambda g, out, x, src: g.to(src.dtype) if hasattr(src, "dtype") else None), inplace=True, pointwise=True,
-    grad_name="CopyBackwards", samples=lambda: [((values(2, 3), values(3)), {})], doc="src in the shape and dtype of input",
+    grad_name="CopyBackwards", samples=lambda: [((values(2, 3), values(3)), {})], lower=lambda x, src: src,
+    doc="src in the shape and dtype of input",
 )  # fmt: skip
 
 
@@ -134,7 +136,7 @@ roll = declare(
     "roll(Tensor input, int[] shifts, int[] dims=())", infer=lambda x, shifts, dims: like(x),
     reference=lambda x, shifts, dims: np.roll(x, shifts, dims or None),
     vjp=(lambda g, out, x, shifts, dims: g.roll(tuple(-s for s in shifts), dims),),
-    samples=lambda: [((values(3, 4), (1,), (1,)), {}), ((values(3, 4), (2,)), {})], doc="positions shifted around",
+    samples=lambda: [((values(3, 4), (1,), (1,)), {}), ((values(3, 4), (2,)), {})], expand=rearrange.roll, doc="positions shifted around",
 )  # fmt: skip
 
 
@@ -173,7 +175,7 @@ def _repeat_back(g: Any, out: Any, x: Any, repeats: Sequence[int]) -> Any:
 repeat = declare(
     "repeat(Tensor input, int[] repeats)", public="method", infer=_repeat_infer,
     reference=lambda x, repeats: np.tile(x, repeats), vjp=(_repeat_back,),
-    samples=lambda: [((values(2, 3), (2, 1, 2)), {})], doc="the tensor tiled",
+    samples=lambda: [((values(2, 3), (2, 1, 2)), {})], expand=rearrange.repeat, doc="the tensor tiled",
 )  # fmt: skip
 
 

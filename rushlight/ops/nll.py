@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from rushlight import dtype as dtypes
+from rushlight.ir import scalar as L
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import declare
+from rushlight.ops import compositions
 from rushlight.ops.activation import only_floating
 from rushlight.ops.rules import like
 from rushlight.ops.samples import values
@@ -150,9 +152,31 @@ def _declare(name: str, grad_name: str, samples: Any) -> Any:
             ),
             None, None,
         ),
-        samples=samples, grad_name=grad_name, doc="-input[target] along the class dimension, times the class weight",
+        expand=compositions.nll_loss, samples=samples, grad_name=grad_name, doc="-input[target] along the class dimension, times the class weight",
     )  # fmt: skip
 
+
+def _class_index(target: np.ndarray, classes: int, ignore_index: int) -> np.ndarray:
+    at, valid = _positions(target, classes, ignore_index)
+    return at if valid is None else np.where(valid, at, -1)
+
+
+def _class_index_infer(target: Meta, classes: int, ignore_index: int) -> Meta:
+    check_class_target("nll_loss", target)
+    return like(target, dtype=dtypes.int64)
+
+
+def _lower_class_index(target: L.Expr, classes: int, ignore_index: int) -> L.Expr:
+    index = L.cast(target, "i64")
+    ignored = L.eq(index, ignore_index)
+    return L.require(ignored | (index >= 0) & (index < classes), L.select(ignored, -1, index))
+
+
+class_index = declare(
+    "class_index_part(Tensor target, int classes, int ignore_index)", reference=_class_index, lower=_lower_class_index,
+    infer=_class_index_infer, pointwise=True,
+    samples=lambda: [((np.array([2, 0, 1]), 3, 1), {})], doc="class indices, -1 where they are to be ignored; IndexError beyond the classes",
+)  # fmt: skip
 
 _target = np.array([2, 0, 1])
 nll_loss = _declare(
@@ -168,5 +192,6 @@ nll_loss2d = _declare(
 nll_loss_backward = declare(
     "nll_loss_backward(Tensor grad, Tensor target, Tensor? weight, any shape, str reduction, int ignore_index)",
     infer=lambda grad, target, weight, shape, reduction, ignore_index: like(grad, shape=shape), reference=_backward,
-    vjp=(_backward_rule("nll_loss_op"), None, None), doc="the gradient of nll_loss with respect to its input",
+    vjp=(_backward_rule("nll_loss_op"), None, None), expand=compositions.nll_loss_backward,
+    doc="the gradient of nll_loss with respect to its input",
 )  # fmt: skip

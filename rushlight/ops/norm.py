@@ -14,8 +14,10 @@ import numpy as np
 
 from rushlight.dtype import BOOL, INTEGER
 from rushlight.errors import explain_error
+from rushlight.ir import scalar as L
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import Op, declare
+from rushlight.ops import compositions
 from rushlight.ops.rules import forbid, like
 from rushlight.ops.samples import values
 from rushlight.ops.tensor_code import T
@@ -109,7 +111,7 @@ def _normalised(kind: str) -> Op:
     return declare(
         f"{kind}_op(Tensor input, Tensor? weight, Tensor? bias, Number eps, any form)", infer=infer, reference=reference, vjp=vjp,
         grad_name=f"Native{kind.title().replace('_', '')}Backward0", samples=lambda: _samples(kind),
-        doc=f"{kind}: output, mean and biased variance",
+        expand=compositions.normalised(kind), doc=f"{kind}: output, mean and biased variance",
     )  # fmt: skip
 
 
@@ -165,7 +167,8 @@ def _gradient(kind: str) -> Op:
     return declare(
         f"{kind}_backward(Tensor grad, Tensor grad_mean, Tensor grad_var, Tensor input, Tensor? weight, Tensor mean, Tensor var, "
         "Number eps, any form)",
-        infer=infer, reference=reference, vjp=vjp, doc=f"gradient of {kind} for input, weight and bias",
+        infer=infer, reference=reference, vjp=vjp, expand=compositions.normalised_gradient(kind),
+        doc=f"gradient of {kind} for input, weight and bias",
     )  # fmt: skip
 
 
@@ -259,7 +262,7 @@ batch_norm_eval = declare(
     "batch_norm_eval_op(Tensor input, Tensor mean, Tensor var, Tensor? weight, Tensor? bias, Number eps)", infer=_eval_infer,
     reference=_eval, vjp=_eval_vjp, grad_name="NativeBatchNormBackward0",
     samples=lambda: [((values(3, 4, 2), values(4), values(4, low=0.5, high=2.0), values(4, seed=1), values(4, seed=2), 1e-5), {})],
-    doc="batch norm with given mean and variance",
+    expand=compositions.batch_norm_eval, doc="batch norm with given mean and variance",
 )  # fmt: skip
 
 
@@ -277,8 +280,16 @@ def _running(running: np.ndarray, batch: np.ndarray, momentum: np.ndarray, scale
     return running * (1 - m) + batch.reshape(running.shape).astype(running.dtype) * (m * running.dtype.type(scale))
 
 
+def _running_lower(running: L.Expr, batch: L.Expr, momentum: L.Expr, scale: float) -> L.Expr | None:
+    """Of floats. `batch` may have dimensions of size 1 that `running` lacks; its elements are as many."""
+    if not running.floating:
+        return None
+    m = L.cast(momentum, running.kind)
+    return running * (1 - m) + L.cast(batch, running.kind) * (m * scale)
+
+
 running_average = declare(
     "running_average_op(Tensor input, Tensor batch, Number momentum, float scale)", infer=_running_infer, reference=_running,
     inplace=True, samples=lambda: [((values(4), values(4, seed=1), 0.1, 1.5), {})],
-    doc="(1 − momentum) · input + momentum · scale · batch, without a gradient",
+    lower=_running_lower, doc="(1 − momentum) · input + momentum · scale · batch, without a gradient",
 )  # fmt: skip

@@ -11,6 +11,7 @@ import numpy as np
 from rushlight.errors import explain_error
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import declare
+from rushlight.ops import rearrange
 from rushlight.ops.rules import like
 from rushlight.ops.samples import values
 from rushlight.ops.tensor_code import T
@@ -65,7 +66,7 @@ def _constant_vjp(g: Any, out: Any, x: Any, value: Any, *, needs: tuple[bool, ..
 constant_pad_nd = declare(
     "constant_pad_nd(Tensor input, int[] pad, Number value=0)", public="function", infer=_constant_infer, reference=_constant, vjp=_constant_vjp,
     samples=lambda: [((values(2, 3), (1, 2), 0.5), {}), ((values(2, 3, 4), (1, -1, -1, 2)), {})],
-    doc="margins of a constant; negative ones cut off",
+    expand=rearrange.constant_pad, doc="margins of a constant; negative ones cut off",
 )  # fmt: skip
 
 
@@ -132,5 +133,5 @@ mode_pad_backward = declare(
     "mode_pad_backward(Tensor input, int[] pad, str mode)",
     infer=lambda g, pad, mode: like(g, shape=_grown("pad", g, tuple(-p for p in pad))), reference=_mode_back,
     vjp=(lambda g, out, x, pad, mode: T.apply("mode_pad_op", (g,), {"pad": pad, "mode": mode}),),
-    samples=lambda: [((values(2, 5, 7), (1, 2, 2, 0), "reflect"), {})], doc="margins added to the elements they show",
+    samples=lambda: [((values(2, 5, 7), (1, 2, 2, 0), "reflect"), {})], expand=rearrange.mode_pad_backward, doc="margins added to the elements they show",
 )  # fmt: skip

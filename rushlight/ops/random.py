@@ -18,7 +18,7 @@ from rushlight.ir.meta import Meta, contiguous_stride, meta
 from rushlight.ir.op import declare
 from rushlight.ops.creation import check_size
 from rushlight.ops.reduce import dtype_name
-from rushlight.ops.rules import broadcast_shapes, like
+from rushlight.ops.rules import broadcast_shapes, like, written
 from rushlight.ops.tensor_code import T
 
 Layout = Any
@@ -113,7 +113,7 @@ def _declare_fill(name: str, numbers: tuple[str, ...], draw: Any, check: Any, fr
 
     def fill_infer(x: Meta, *_: Meta, layout: Layout, dtype: Any, generator: int) -> Meta:
         check(dtype)
-        return like(x, stride=x.stride)
+        return written(x)
 
     declare(
         f"{name}_fill_op(Tensor input, {given}any layout, dtype dtype, int generator)", infer=fill_infer,

@@ -11,6 +11,7 @@ from rushlight.dtype import BOOL, COMPLEX, FLOATING
 from rushlight.errors import explain_error
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import Op, declare
+from rushlight.ops import compositions, searching
 from rushlight.ops.rules import forbid, like, only, reduced_shape, wrap_dim, wrap_dims
 from rushlight.ops.samples import values
 from rushlight.ops.tensor_code import T
@@ -102,7 +103,7 @@ def count_reduced(x: Any, dim: DimSpec) -> int:
 mean_ = declare(
     "mean(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None)", infer=_mean_infer, reference=_mean,
     vjp=(lambda g, out, x, dim, keepdim, dtype: expand_reduced(g, x, dim, keepdim) / max(count_reduced(x, dim), 1),),
-    samples=_dims_samples, doc="the mean over `dim` (all by default)",
+    samples=_dims_samples, expand=compositions.mean, doc="the mean over `dim` (all by default)",
 )  # fmt: skip
 
 
@@ -135,7 +136,7 @@ var_ = declare(
         * (2.0 / max(count_reduced(x, dim) - correction, 0) if count_reduced(x, dim) > correction else float("inf"))
         * (x - x.mean(dim, True)),
     ),
-    samples=lambda: _dims_samples(correction=1)[:3], doc="the variance; `correction` is subtracted from the count",
+    samples=lambda: _dims_samples(correction=1)[:3], expand=compositions.var, doc="the variance; `correction` is subtracted from the count",
 )  # fmt: skip
 
 
@@ -198,7 +199,7 @@ def _extreme_dim(name: str) -> Op:
         f"{name}_dim(Tensor input, int dim, bool keepdim=False)", infer=infer, reference=reference,
         vjp=(lambda g, out, x, dim, keepdim: T.value_selecting_gradient(g[0], out[1], x, dim, keepdim),),
         samples=lambda: [((values(3, 4), 1), {}), ((values(3, 4), 0), {"keepdim": True})],
-        grad_name=f"{name.capitalize()}Backward0", doc=f"the {name} along `dim` and where it is",
+        expand=searching.extreme_dim("a" + name), grad_name=f"{name.capitalize()}Backward0", doc=f"the {name} along `dim` and where it is",
     )  # fmt: skip
 
 
@@ -224,7 +225,7 @@ def _arg(name: str) -> Op:
     return declare(
         f"{name}(Tensor input, int? dim=None, bool keepdim=False)", infer=infer, reference=reference,
         samples=lambda: [((values(3, 4),), {}), ((values(3, 4), 1), {"keepdim": True})],
-        doc=f"the index of the {'largest' if name == 'argmax' else 'smallest'}",
+        expand=searching.arg_extreme("a" + name[3:]), doc=f"the index of the {'largest' if name == 'argmax' else 'smallest'}",
     )  # fmt: skip
 
 
@@ -366,7 +367,7 @@ logsumexp = declare(
     "logsumexp(Tensor input, int[] dim, bool keepdim=False)", infer=_logsumexp_infer, reference=_logsumexp,
     vjp=(lambda g, out, x, dim, keepdim: expand_reduced(g, x, dim, keepdim) * T.exp(x - expand_reduced(out, x, dim, keepdim)),),
     samples=lambda: [((values(3, 4), 1), {}), ((values(3, 4), (0, 1)), {"keepdim": True})],
-    doc="log(sum(exp(input))) without overflow",
+    expand=compositions.logsumexp, doc="log(sum(exp(input))) without overflow",
 )  # fmt: skip
 
 # --- softmax ------------------------------------------------------------------------------------------------------
@@ -393,10 +394,10 @@ def _log_softmax(x: np.ndarray, dim: int, dtype: Any) -> np.ndarray:
 softmax = declare(
     "softmax(Tensor input, int dim, dtype? dtype=None)", infer=_float_along("softmax"), reference=_softmax,
     vjp=(lambda g, out, x, dim, dtype: out * (g - (g * out).sum(dim, True)) if x.ndim else g * 0,), samples=_along,
-    doc="exp(input) / sum(exp(input)) along `dim`",
+    expand=compositions.softmax, doc="exp(input) / sum(exp(input)) along `dim`",
 )  # fmt: skip
 log_softmax = declare(
     "log_softmax(Tensor input, int dim, dtype? dtype=None)", infer=_float_along("log_softmax"), reference=_log_softmax,
     vjp=(lambda g, out, x, dim, dtype: g - out.exp() * g.sum(dim, True) if x.ndim else g * 0,), samples=_along,
-    doc="log(softmax(input)) along `dim`",
+    expand=compositions.log_softmax, doc="log(softmax(input)) along `dim`",
 )  # fmt: skip

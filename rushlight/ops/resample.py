@@ -12,6 +12,7 @@ import numpy as np
 from rushlight.errors import explain_error
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import declare
+from rushlight.ops import rearrange
 from rushlight.ops.pool import regions
 from rushlight.ops.rules import like
 from rushlight.ops.samples import values
@@ -282,11 +283,11 @@ def _col2im(
 im2col = declare(
     "im2col_op(Tensor input, int[] kernel_size, int[] dilation, int[] padding, int[] stride)", infer=_im2col_infer, reference=_im2col,
     vjp=(lambda g, out, x, **s: T.apply("col2im_op", (g,), {"output_size": tuple(x.shape[2:]), **s}),), grad_name="Im2ColBackward0",
-    samples=lambda: [((values(2, 3, 5, 4), (2, 3), (1, 1), (1, 0), (2, 1)), {})], doc="each patch as a column",
+    samples=lambda: [((values(2, 3, 5, 4), (2, 3), (1, 1), (1, 0), (2, 1)), {})], expand=rearrange.im2col, doc="each patch as a column",
 )  # fmt: skip
 col2im = declare(
     "col2im_op(Tensor input, int[] output_size, int[] kernel_size, int[] dilation, int[] padding, int[] stride)",
     infer=_col2im_infer, reference=_col2im, grad_name="Col2ImBackward0",
     vjp=(lambda g, out, x, output_size, **s: T.apply("im2col_op", (g,), s),),
-    samples=lambda: [((values(2, 8, 4), (3, 3), (2, 2), (1, 1), (0, 0), (1, 1)), {})], doc="columns added up into the places of their patches",
+    samples=lambda: [((values(2, 8, 4), (3, 3), (2, 2), (1, 1), (0, 0), (1, 1)), {})], expand=rearrange.col2im, doc="columns added up into the places of their patches",
 )  # fmt: skip

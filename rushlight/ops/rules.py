@@ -248,6 +248,11 @@ def reduced_shape(shape: Sequence[int], dims: Sequence[int], keepdim: bool) -> t
     return tuple(n for d, n in enumerate(shape) if d not in dims)
 
 
+def written(m: Meta) -> Meta:
+    """A fresh result in the layout of `m`; row-major where elements of `m` share a place, as after `expand`."""
+    return like(m, stride=None if m.overlaps else m.stride)
+
+
 def like(m: Meta, **changes: Any) -> Meta:
     """A fresh result with the shape, dtype and device of `m`, row-major unless said otherwise."""
     return meta(

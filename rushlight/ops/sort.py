@@ -12,6 +12,7 @@ from rushlight.dtype import BOOL, COMPLEX, FLOATING
 from rushlight.errors import explain_error
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import Op, declare
+from rushlight.ops import searching
 from rushlight.ops.reduce import dtype_name
 from rushlight.ops.rules import like, reduced_shape, result_dtype, wrap_dim
 from rushlight.ops.samples import values
@@ -252,7 +253,7 @@ def _isin_infer(elements: Meta, test: Meta, invert: bool) -> Meta:
 isin = declare(
     "isin_op(Operand elements, Operand test_elements, bool invert)", infer=_isin_infer,
     reference=lambda a, b, invert: np.isin(a, b, invert=invert), promote=lambda *metas, **_: result_dtype(*metas),
-    doc="whether each element is among the test elements",
+    expand=searching.isin, doc="whether each element is among the test elements",
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from rushlight.ir.meta import Meta, meta
 from rushlight.ir.op import declare
+from rushlight.ops import rearrange
 from rushlight.ops.rules import like, wrap_dim
 from rushlight.ops.samples import values
 from rushlight.ops.tensor_code import T
@@ -136,7 +137,7 @@ unfold_backward = declare(
     infer=lambda g, input_sizes, dim, size, step: like(g, shape=input_sizes), reference=_unfold_back,
     vjp=(lambda g, out, x, input_sizes, dim, size, step: g.unfold(dim, size, step),),
     samples=lambda: [((values(3, 3),), {"input_sizes": (7,), "dim": 0, "size": 3, "step": 2})],
-    doc="the sum of overlapping windows: gradient of unfold",
+    expand=rearrange.unfold_backward, doc="the sum of overlapping windows: gradient of unfold",
 )  # fmt: skip
 
 
@@ -181,5 +182,5 @@ as_strided_backward = declare(
     infer=lambda g, input_sizes, **_: like(g, shape=input_sizes), reference=_strided_back,
     vjp=(lambda g, out, x, input_sizes, size, stride, storage_offset: T.as_strided(g, size, stride, storage_offset),),
     samples=lambda: [((values(2, 2),), {"input_sizes": (6,), "size": (2, 2), "stride": (1, 2), "storage_offset": 1})],
-    doc="sums what as_strided read: its gradient",
+    expand=rearrange.as_strided_backward, doc="sums what as_strided read: its gradient",
 )  # fmt: skip

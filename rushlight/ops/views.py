@@ -10,7 +10,8 @@ import numpy as np
 
 from rushlight.ir.meta import Meta, contiguous_stride, meta
 from rushlight.ir.op import Op, declare
-from rushlight.ops.rules import like, wrap_dim, wrap_dims
+from rushlight.ops import rearrange
+from rushlight.ops.rules import wrap_dim, wrap_dims, written
 from rushlight.ops.samples import values
 from rushlight.ops.tensor_code import T
 
@@ -31,7 +32,7 @@ def view_op(
             p for p in signature[signature.index("(") + 1 : -1].split(", ") if not p.startswith("Tensor ")
         )
         write = declare(
-            f"{name}_write(Tensor input, Tensor src{', ' + static if static else ''})", infer=lambda x, src, **_: like(x, stride=x.stride),
+            f"{name}_write(Tensor input, Tensor src{', ' + static if static else ''})", infer=lambda x, src, **_: written(x),
             reference=put, vjp=put_vjp, inplace=True, doc=f"input with its `{name}` view replaced by src",
             samples=None, untracked=facts.get("untracked", False),
         )  # fmt: skip
@@ -88,7 +89,7 @@ def _alias_write(name: str, untracked: bool, vjp: Any) -> Op:
     return declare(
         f"{name}_write(Tensor input, Tensor src)", infer=lambda x, src: x.variant(requires_grad=False, leaf=False),
         reference=lambda x, src: src.copy(), vjp=vjp, inplace=True, untracked=untracked,
-        doc="input, whose memory now holds src",
+        expand=rearrange.written, doc="input, whose memory now holds src",
     )  # fmt: skip
 
 
@@ -293,7 +294,7 @@ def _unsqueeze_infer(x: Meta, dim: int) -> Meta:
 
 
 unsqueeze = view_op(
-    "unsqueeze(Tensor input, int dim)", infer=_unsqueeze_infer, reference=lambda x, dim: np.expand_dims(x, dim),
+    "unsqueeze(Tensor input, int dim)", infer=_unsqueeze_infer, reference=lambda x, dim: x[(slice(None),) * (dim % (x.ndim + 1)) + (None,)],
     vjp=(lambda g, out, x, dim: g.reshape(x.shape),), put=lambda x, src, dim: np.array(src.reshape(x.shape)),
     put_vjp=(None, lambda g, out, x, src, dim: g.unsqueeze(dim)), samples=lambda: [((values(2, 3), 1), {})],
     doc="a dimension of size 1 put in",

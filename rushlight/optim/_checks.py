@@ -101,4 +101,4 @@ class PileWatch:
 
 def _was_added_to(grad: Any) -> bool:
     """Whether the last write was an addition (a `copy_` by hand is no pile); unknown once the value is computed."""
-    return grad._trace is None or grad._trace.producer(grad._slot).op.name == "add_"
+    return grad._trace is None or grad._trace.producer(grad._slot).op.name in ("add_", "macro")

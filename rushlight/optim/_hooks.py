@@ -32,20 +32,8 @@ def _with_hooks(step: Callable) -> Callable:
         if self._stepping:  # a subclass that calls super().step(): its own wrapper has run the hooks
             return step(self, *args, **kwargs)
         call: tuple[Any, ...] = (self, *args)
-        for hook in [*_global_pre_hooks.values(), *self._optimizer_step_pre_hooks.values()]:
-            changed = hook(self, call, kwargs)
-            if changed is None:
-                continue
-            if not (isinstance(changed, tuple) and len(changed) == 2):
-                raise RuntimeError(
-                    explain_error(
-                        f"{type(self).__name__}.step",
-                        got=f"{changed!r} from a step pre-hook",
-                        expected="None or a pair (new_args, new_kwargs)",
-                        fix="return nothing from the hook unless it changes the arguments",
-                    )
-                )
-            call, kwargs = changed
+        if _global_pre_hooks or self._optimizer_step_pre_hooks:
+            call, kwargs = _changed_by_hooks(self, call, kwargs)
         self._stepping = True
         try:
             result = step(*call, **kwargs)
@@ -53,11 +41,31 @@ def _with_hooks(step: Callable) -> Callable:
             del self._stepping
         if "_opt_called" in self.__dict__:
             self._opt_called = True
-        for hook in [*self._optimizer_step_post_hooks.values(), *_global_post_hooks.values()]:
-            hook(self, call, kwargs)
+        if _global_post_hooks or self._optimizer_step_post_hooks:
+            for hook in [*self._optimizer_step_post_hooks.values(), *_global_post_hooks.values()]:
+                hook(self, call, kwargs)
         return result
 
     return run
+
+
+def _changed_by_hooks(optimizer: Hooked, call: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+    """The arguments of a step, after the hooks that run before it."""
+    for hook in [*_global_pre_hooks.values(), *optimizer._optimizer_step_pre_hooks.values()]:
+        changed = hook(optimizer, call, kwargs)
+        if changed is None:
+            continue
+        if not (isinstance(changed, tuple) and len(changed) == 2):
+            raise RuntimeError(
+                explain_error(
+                    f"{type(optimizer).__name__}.step",
+                    got=f"{changed!r} from a step pre-hook",
+                    expected="None or a pair (new_args, new_kwargs)",
+                    fix="return nothing from the hook unless it changes the arguments",
+                )
+            )
+        call, kwargs = changed
+    return call, kwargs
 
 
 class Hooked:

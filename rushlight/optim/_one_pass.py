@@ -10,8 +10,10 @@ program.
 from __future__ import annotations
 
 import functools
+import operator
 import warnings
 from collections.abc import Callable, Hashable, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -19,14 +21,39 @@ import numpy as np
 import rushlight
 from rushlight.errors import explain_error
 from rushlight.lazy.macro import flush, record_as_one
+from rushlight.lazy.record import local, switch_grad_mode
+from rushlight.lazy.step import realise
 from rushlight.optim._checks import PileWatch, caller_depth
 from rushlight.optim.optimizer import Optimizer
 
 _PATIENCE = 10  # steps a parameter may go without a gradient before the user hears of it
 
 
+class _Block:
+    """The rows of one group and variant, as the last step laid them out: param, grad and state of each, end to end."""
+
+    def __init__(self, group: dict[str, Any], variant: Any, rows: list[list[Any]]) -> None:
+        self.group, self.variant = group, variant
+        self.params = [row[0] for row in rows]
+        self.tensors = [tensor for row in rows for tensor in row]
+        self.tensors[1 :: len(rows[0])] = [None] * len(rows)  # gradients change, and are not kept alive
+        self.width = len(rows[0])
+
+
+class _Layout:
+    """What the last step gathered, and what must not have changed for the next one to gather the same."""
+
+    def __init__(self, optimizer: OnePassOptimizer, blocks: list[_Block], missing: list[Any]) -> None:
+        self.blocks, self.missing, self.steps = blocks, missing, optimizer._counted
+        self.parts = _parts(optimizer)
+        self.options = optimizer._options()
+
+
 class OnePassOptimizer(Optimizer):
     """An optimiser whose step is one recorded entry; see the module's text."""
+
+    _deciding: tuple[str, ...] = ()  # the options whose truth decides which state a parameter has
+    _foreseen = True  # `_later` knows the variant of the next step
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         self._reset()
@@ -34,9 +61,12 @@ class OnePassOptimizer(Optimizer):
 
     def _reset(self) -> None:
         self._numbers: dict[Any, float] = {}  # 0-d state tensor -> its value, so that a step never waits for it
+        self._counts: dict[Any, tuple[float, int]] = {}  # step tensor -> its value, and its version then
+        self._counted: list[Any] = []  # the step tensors of the step that is being taken
         self._idle: set[Any] | None = None  # parameters that have had no gradient yet; None before the first step
         self._steps = 0
         self._piles = PileWatch()
+        self._layout: _Layout | None = None
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -69,16 +99,68 @@ class OnePassOptimizer(Optimizer):
         if closure is not None:
             with rushlight.enable_grad():
                 loss = closure()
-        with rushlight.no_grad():
-            try:
-                for layout, tensors, numbers in self._gather():
-                    apply = functools.partial(_apply, type(self)._update, layout)
-                    record_as_one((type(self)._update, layout), apply, tensors, numbers)
-            except BaseException:
-                self._numbers.clear()  # the counts here may be ahead of the tensors: read those again next time
-                raise
-        flush()
+        update = type(self)._update
+        mode, local.grad_mode = local.grad_mode, False  # no entry for it: what a macro records needs none
+        try:
+            again = self._gather_again()
+            for layout, tensors, numbers in self._gather() if again is None else again:
+                record_as_one((update, layout), functools.partial(_apply, update, layout), tensors, numbers)
+            switch_grad_mode(mode)
+            flush()
+        except BaseException:
+            switch_grad_mode(mode)
+            self._layout = None
+            self._numbers.clear()  # what is noted here may be ahead of the tensors: read those again next time
+            self._counts.clear()
+            self._counted = []
+            raise
+        self._write_counts()
         return loss
+
+    def _gather_again(self) -> Any:
+        """What `_gather` would yield, if groups, parameters, state and absent gradients are those of the last step; or None."""
+        last, self._layout = self._layout, None
+        if last is None:
+            return None
+        parts = _parts(self)
+        if not (
+            len(parts) == len(last.parts)
+            and all(map(operator.is_, parts, last.parts))
+            and self._options() == last.options
+            and not any([param._grad is not None for param in last.missing])
+            and not any([self._counts[step][1] != step._version for step in last.steps])
+        ):
+            return None
+        layout: list[Hashable] = []
+        tensors: list[Any] = []
+        numbers: list[float] = []
+        for block in last.blocks:
+            grads = [param._grad for param in block.params]
+            if any([grad is None for grad in grads]):
+                return None
+            rows = block.tensors.copy()
+            rows[1 :: block.width] = grads
+            tensors += rows
+        for block in last.blocks:
+            block.variant = self._later(block.variant)
+            shape, values = self._lay_out(block.group, block.variant, block.width, len(block.params))
+            layout.append(shape)
+            numbers += values
+        for step in last.steps:
+            number, version = self._counts[step]
+            self._counts[step] = (number + 1, version)
+        self._counted = last.steps
+        self._layout = last
+        self._steps += 1
+        self._piles.step(type(self).__name__, tensors[1])
+        return [(tuple(layout), tensors, numbers)]
+
+    def _options(self) -> list[bool]:
+        return [bool(group[name]) for group in self.param_groups for name in self._deciding]
+
+    def _later(self, variant: Any) -> Any:
+        """The variant of the step after one with `variant`: step counts, which are floats, count."""
+        return variant + 1 if variant.__class__ is float else variant
 
     def _gather(self) -> Any:
         """Yield (layout, tensors, numbers): once, or parameter by parameter if a group lists one twice."""
@@ -86,6 +168,8 @@ class OnePassOptimizer(Optimizer):
         tensors: list[Any] = []
         numbers: list[float] = []
         missing = []
+        blocks = []
+        repeats = False
         for group in self.param_groups:
             params = group["params"]
             variants: dict[Hashable, list[list[Any]]] = {}
@@ -100,24 +184,27 @@ class OnePassOptimizer(Optimizer):
                 variant, row = self._row(group, param)
                 row = [param, grad, *row]
                 if repeats:
-                    shape, values = self._lay_out(group, variant, [row])
+                    shape, values = self._lay_out(group, variant, len(row), 1)
                     yield (shape,), row, values
                 else:
                     variants.setdefault(variant, []).append(row)
             for variant, rows in variants.items():
-                shape, values = self._lay_out(group, variant, rows)
+                shape, values = self._lay_out(group, variant, len(rows[0]), len(rows))
                 layout.append(shape)
                 numbers += values
                 for row in rows:
                     tensors += row
+                blocks.append(_Block(group, variant, rows))
         if missing or self._idle:
             self._notice(missing)
         self._steps += 1
         if tensors:
             self._piles.step(type(self).__name__, tensors[1])
+            if self._foreseen and not repeats and not self._idle and (not missing or self._steps >= _PATIENCE):
+                self._layout = _Layout(self, blocks, missing)
             yield tuple(layout), tensors, numbers
 
-    def _lay_out(self, group: dict[str, Any], variant: Hashable, rows: list[list[Any]]) -> tuple[Hashable, list[float]]:
+    def _lay_out(self, group: dict[str, Any], variant: Hashable, width: int, rows: int) -> tuple[Hashable, list[float]]:
         """What `_apply` needs to take the flat lists apart again, and the numbers of these rows."""
         flags, numbers = self._plan(group, variant)
         decay = group.get("weight_decay", 0)
@@ -126,7 +213,7 @@ class OnePassOptimizer(Optimizer):
             how = "decoupled" if group.get("decoupled_weight_decay") else "l2"
             factor = 1 - float(group["lr"]) * float(decay) if how == "decoupled" else float(decay)
             numbers = [factor, *numbers]
-        return (group["maximize"], how, flags, len(numbers), len(rows[0]), len(rows)), numbers
+        return (group["maximize"], how, flags, len(numbers), width, rows), numbers
 
     def _sparse(self) -> RuntimeError:
         return RuntimeError(
@@ -139,10 +226,23 @@ class OnePassOptimizer(Optimizer):
         )
 
     def _next_step(self, state: dict[str, Any]) -> float:
-        """The number of the step about to be taken; the recorded update adds 1 to the tensor."""
+        """The number of the step about to be taken, which goes to the tensor once the step has run: it is no part of it."""
         step = state["step"]
-        number = self._numbers[step] = self._value(step) + 1
-        return number
+        number, version = self._counts.get(step, (0.0, -1))
+        if version != step._version:
+            number = float(step)
+        self._counts[step] = (number + 1, step._version)
+        self._counted.append(step)
+        return number + 1
+
+    def _write_counts(self) -> None:
+        for step in self._counted:
+            number, _ = self._counts[step]
+            array = step._array if step._trace is None and step._base is None else realise(step)
+            array.fill(number)
+            step._version += 1
+            self._counts[step] = (number, step._version)
+        self._counted = []
 
     def _value(self, tensor: Any) -> float:
         """The value of a 0-d state tensor, read from it only once."""
@@ -187,6 +287,17 @@ class OnePassOptimizer(Optimizer):
                     label = labels[position] if labels else f"group {index} position {position}"
                     found.append(f"{label} {tuple(param.shape)}")
         return found
+
+
+def _states(optimizer: Optimizer) -> list[Any]:
+    return [values.values() for values in optimizer.state.values() if isinstance(values, dict)]
+
+
+def _parts(optimizer: Optimizer) -> list[Any]:
+    """The groups, their parameters, and the state, in order."""
+    groups = optimizer.param_groups
+    params = chain.from_iterable([group["params"] for group in groups])
+    return [*groups, *params, *chain.from_iterable(_states(optimizer))]
 
 
 def _apply(update: Callable, layout: tuple, tensors: list[Any], numbers: list[Any]) -> list[Any]:

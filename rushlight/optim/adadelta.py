@@ -59,7 +59,8 @@ class Adadelta(OnePassOptimizer):
             state["step"] = new_step()
             state["square_avg"] = rushlight.zeros_like(param)
             state["acc_delta"] = rushlight.zeros_like(param)
-        return None, [state["step"], state["square_avg"], state["acc_delta"]]
+        self._next_step(state)
+        return None, [state["square_avg"], state["acc_delta"]]
 
     def _plan(self, group: dict[str, Any], variant: None) -> tuple[Hashable, list[float]]:
         rho = float(group["rho"])
@@ -68,8 +69,7 @@ class Adadelta(OnePassOptimizer):
     @staticmethod
     def _update(flags: Any, numbers: Sequence[Any], param: Any, grad: Any, *state: Any) -> None:
         rho, weight, eps, negative_lr = numbers
-        step, square_average, square_delta = state
-        step.add_(1)
+        square_average, square_delta = state
         square_average.mul_(rho).addcmul_(grad, grad, value=weight)
         delta = square_delta.add(eps).sqrt() / square_average.add(eps).sqrt() * grad
         square_delta.mul_(rho).addcmul_(delta, delta, value=weight)

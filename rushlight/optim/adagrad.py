@@ -65,7 +65,7 @@ class Adagrad(OnePassOptimizer):
 
     def _row(self, group: dict[str, Any], param: Any) -> tuple[Hashable, list[Any]]:
         state = self.state[param]
-        return self._next_step(state), [state["step"], state["sum"]]
+        return self._next_step(state), [state["sum"]]
 
     def _plan(self, group: dict[str, Any], variant: float) -> tuple[Hashable, list[float]]:
         lr = float(group["lr"]) / (1 + (variant - 1) * float(group["lr_decay"]))
@@ -74,7 +74,6 @@ class Adagrad(OnePassOptimizer):
     @staticmethod
     def _update(flags: Any, numbers: Sequence[Any], param: Any, grad: Any, *state: Any) -> None:
         eps, negative_lr = numbers
-        step, total = state
-        step.add_(1)
+        (total,) = state
         total.addcmul_(grad, grad, value=1)
         param.addcdiv_(grad, total.sqrt().add(eps), value=negative_lr)

@@ -26,6 +26,8 @@ class Adam(OnePassOptimizer):
     tensor([0.9000], requires_grad=True)
     """
 
+    _deciding = ("amsgrad",)
+
     def __init__(
         self,
         params: Any,
@@ -75,7 +77,7 @@ class Adam(OnePassOptimizer):
             state["exp_avg_sq"] = rushlight.zeros_like(param)
             if group["amsgrad"]:
                 state["max_exp_avg_sq"] = rushlight.zeros_like(param)
-        row = [state["step"], state["exp_avg"], state["exp_avg_sq"]]
+        row = [state["exp_avg"], state["exp_avg_sq"]]
         if group["amsgrad"]:
             row.append(state["max_exp_avg_sq"])
         return self._next_step(state), row
@@ -93,8 +95,7 @@ class Adam(OnePassOptimizer):
     def _update(flags: Any, numbers: Sequence[Any], param: Any, grad: Any, *state: Any) -> None:
         amsgrad, near = flags
         share, beta2, weight2, root_correction2, eps, negative_step_size = numbers
-        step, average, square_average, *largest = state
-        step.add_(1)
+        average, square_average, *largest = state
         follow_(average, grad, near, share)
         square_average.mul_(beta2).addcmul_(grad, grad, value=weight2)
         if amsgrad:

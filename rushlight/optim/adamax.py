@@ -59,7 +59,7 @@ class Adamax(OnePassOptimizer):
             state["step"] = new_step()
             state["exp_avg"] = rushlight.zeros_like(param)
             state["exp_inf"] = rushlight.zeros_like(param)
-        return self._next_step(state), [state["step"], state["exp_avg"], state["exp_inf"]]
+        return self._next_step(state), [state["exp_avg"], state["exp_inf"]]
 
     def _plan(self, group: dict[str, Any], variant: float) -> tuple[Hashable, list[float]]:
         beta1, beta2 = map(float, group["betas"])
@@ -69,8 +69,7 @@ class Adamax(OnePassOptimizer):
     @staticmethod
     def _update(flags: Any, numbers: Sequence[Any], param: Any, grad: Any, *state: Any) -> None:
         share, beta2, eps, negative_lr = numbers
-        step, average, largest = state
-        step.add_(1)
+        average, largest = state
         follow_(average, grad, flags, share)
         largest.copy_(rushlight.maximum(largest * beta2, grad.abs().add(eps)))
         param.addcdiv_(average, largest, value=negative_lr)

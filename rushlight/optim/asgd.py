@@ -24,6 +24,8 @@ class ASGD(OnePassOptimizer):
     tensor([0.8000], requires_grad=True)
     """
 
+    _foreseen = False
+
     def __init__(
         self,
         params: Any,
@@ -69,7 +71,7 @@ class ASGD(OnePassOptimizer):
         new_mu = 1 / max(1, step - float(group["t0"]))
         self._will_hold(state["eta"], new_eta)
         self._will_hold(state["mu"], new_mu)
-        return (eta, mu, new_eta, new_mu), [state["step"], state["eta"], state["mu"], state["ax"]]
+        return (eta, mu, new_eta, new_mu), [state["eta"], state["mu"], state["ax"]]
 
     def _plan(self, group: dict[str, Any], variant: tuple[float, ...]) -> tuple[Hashable, list[float]]:
         eta, mu, new_eta, new_mu = variant
@@ -78,8 +80,7 @@ class ASGD(OnePassOptimizer):
     @staticmethod
     def _update(flags: Any, numbers: Sequence[Any], param: Any, grad: Any, *state: Any) -> None:
         shrink, negative_eta, mu, new_eta, new_mu = numbers
-        step, eta_kept, mu_kept, average = state
-        step.add_(1)
+        eta_kept, mu_kept, average = state
         param.mul_(shrink).add_(grad, alpha=negative_eta)
         if flags:  # averaging has not begun
             average.copy_(param)

@@ -24,6 +24,8 @@ class NAdam(OnePassOptimizer):
     tensor([0.8944], requires_grad=True)
     """
 
+    _foreseen = False
+
     def __init__(
         self,
         params: Any,
@@ -68,7 +70,7 @@ class NAdam(OnePassOptimizer):
         mu = float(group["betas"][0]) * _warm_up(group, step)
         after = rounded(product, self._value(product) * rounded(product, mu))
         self._will_hold(product, after)
-        return (step, after), [state["step"], product, state["exp_avg"], state["exp_avg_sq"]]
+        return (step, after), [product, state["exp_avg"], state["exp_avg_sq"]]
 
     def _plan(self, group: dict[str, Any], variant: tuple[float, float]) -> tuple[Hashable, list[float]]:
         step, product = variant
@@ -82,8 +84,7 @@ class NAdam(OnePassOptimizer):
     @staticmethod
     def _update(flags: Any, numbers: Sequence[Any], param: Any, grad: Any, *state: Any) -> None:
         share, beta2, weight2, correction2, eps, mu, of_grad, of_average = numbers
-        step, product, average, square_average = state
-        step.add_(1)
+        product, average, square_average = state
         product.mul_(mu)
         follow_(average, grad, flags, share)
         square_average.mul_(beta2).addcmul_(grad, grad, value=weight2)

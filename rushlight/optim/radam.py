@@ -62,7 +62,7 @@ class RAdam(OnePassOptimizer):
             state["step"] = new_step()
             state["exp_avg"] = rushlight.zeros_like(param)
             state["exp_avg_sq"] = rushlight.zeros_like(param)
-        return self._next_step(state), [state["step"], state["exp_avg"], state["exp_avg_sq"]]
+        return self._next_step(state), [state["exp_avg"], state["exp_avg_sq"]]
 
     def _plan(self, group: dict[str, Any], variant: float) -> tuple[Hashable, list[float]]:
         beta1, beta2 = map(float, group["betas"])
@@ -80,8 +80,7 @@ class RAdam(OnePassOptimizer):
     def _update(flags: Any, numbers: Sequence[Any], param: Any, grad: Any, *state: Any) -> None:
         near, adaptive = flags
         share, beta2, weight2, correction1, lr, *scaling = numbers
-        step, average, square_average = state
-        step.add_(1)
+        average, square_average = state
         follow_(average, grad, near, share)
         square_average.mul_(beta2).addcmul_(grad, grad, value=weight2)
         change = average / correction1 * lr

@@ -25,6 +25,8 @@ class RMSprop(OnePassOptimizer):
     tensor([0.9000], requires_grad=True)
     """
 
+    _deciding = ("momentum", "centered")
+
     def __init__(
         self,
         params: Any,
@@ -65,7 +67,8 @@ class RMSprop(OnePassOptimizer):
                 state["momentum_buffer"] = rushlight.zeros_like(param)
             if group["centered"]:
                 state["grad_avg"] = rushlight.zeros_like(param)
-        row = [state["step"], state["square_avg"]]
+        self._next_step(state)
+        row = [state["square_avg"]]
         if group["momentum"] > 0:
             row.append(state["momentum_buffer"])
         if group["centered"]:
@@ -82,8 +85,7 @@ class RMSprop(OnePassOptimizer):
     def _update(flags: Any, numbers: Sequence[Any], param: Any, grad: Any, *state: Any) -> None:
         has_momentum, centered, near = flags
         alpha, weight, share, eps, negative_lr, momentum = numbers
-        step, square_average, *rest = state
-        step.add_(1)
+        square_average, *rest = state
         square_average.mul_(alpha).addcmul_(grad, grad, value=weight)
         if centered:
             average = rest[-1]

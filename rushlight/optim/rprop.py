@@ -65,7 +65,8 @@ class Rprop(OnePassOptimizer):
             state["step_size"] = rushlight.full_like(
                 param, complex(start, start) if param.is_complex() else start, requires_grad=False
             )
-        return None, [state["step"], state["prev"], state["step_size"]]
+        self._next_step(state)
+        return None, [state["prev"], state["step_size"]]
 
     def _plan(self, group: dict[str, Any], variant: None) -> tuple[Hashable, list[float]]:
         return tuple(map(float, group["step_sizes"])), list(map(float, group["etas"]))
@@ -74,8 +75,7 @@ class Rprop(OnePassOptimizer):
     def _update(flags: Any, numbers: Sequence[Any], param: Any, grad: Any, *state: Any) -> None:
         smallest, largest = flags
         shrink, grow = numbers
-        step, previous, size = state
-        step.add_(1)
+        previous, size = state
         agreement = grad * previous
         turned = agreement < 0
         new_size = rushlight.where(turned, size * shrink, rushlight.where(agreement > 0, size * grow, size))

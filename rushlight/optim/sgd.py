@@ -25,6 +25,8 @@ class SGD(OnePassOptimizer):
     tensor([0.8000], requires_grad=True)
     """
 
+    _deciding = ("momentum",)
+
     def __init__(
         self,
         params: Any,
@@ -73,6 +75,9 @@ class SGD(OnePassOptimizer):
             return "momentum", [state["momentum_buffer"]]
         state["momentum_buffer"] = rushlight.zeros_like(param)
         return "first", [state["momentum_buffer"]]
+
+    def _later(self, variant: str) -> str:
+        return "momentum" if variant == "first" else variant
 
     def _plan(self, group: dict[str, Any], variant: str) -> tuple[Hashable, list[float]]:
         numbers = [-float(group["lr"])]

@@ -345,3 +345,63 @@ def test_random_settings_lose_and_double_nothing():
             assert got == want, options
             assert len(want) == (size // batch * batch if options.get("drop_last") else size)
     assert not multiprocessing.active_children()
+
+
+class FromArrays(data.Dataset):
+    """Samples computed from NumPy memory, some of which is written over for the next sample."""
+
+    def __init__(self, flip):
+        self.images = np.random.RandomState(0).randint(0, 256, (20, 3, 4), dtype=np.uint8)
+        self.buffer = np.zeros(2, dtype=np.float32)
+        self.flip = flip
+
+    def __len__(self):
+        return 20
+
+    def __getitem__(self, i):
+        self.buffer[:] = i
+        image = rushlight.from_numpy(self.images[i]).unsqueeze(0).float().div(255)
+        if self.flip(i):
+            image = image.flip(2) * 0.5
+        return image, rushlight.from_numpy(self.buffer) + 0, i
+
+
+@pytest.mark.parametrize("flip", [lambda i: False, lambda i: i % 3 == 0], ids=["alike", "different"])
+def test_samples_that_are_computed(flip):
+    dataset = FromArrays(flip)
+    seen = []
+    for _ in range(4):
+        for images, buffers, numbers in data.DataLoader(dataset, batch_size=3, shuffle=True):
+            assert images._trace is None and images.shape[1:] == (1, 3, 4)
+            for image, buffer, number in zip(images, buffers, numbers.tolist(), strict=True):
+                expected = dataset.images[number].astype(np.float32)[None] / np.float32(255)
+                expected = expected[..., ::-1] * np.float32(0.5) if flip(number) else expected
+                np.testing.assert_array_equal(image.numpy(), expected)
+                assert buffer.tolist() == [number, number]
+                seen.append(number)
+    assert sorted(seen) == sorted([*range(20)] * 4)
+
+
+def test_what_was_pending_before_a_batch_is_read_is_kept():
+    dataset = FromArrays(lambda i: False)
+    total = rushlight.zeros(())
+    for images, _, _ in data.DataLoader(dataset, batch_size=5):
+        total = total + images.sum()
+    assert total.item() == pytest.approx(dataset.images.sum() / 255, rel=1e-5)
+
+
+def test_samples_with_gradients_keep_their_history():
+    scale = rushlight.tensor(2.0, requires_grad=True)
+
+    class Scaled(data.Dataset):
+        def __len__(self):
+            return 4
+
+        def __getitem__(self, i):
+            return scale * i
+
+    for _ in range(2):
+        scale.grad = None
+        (batch,) = data.DataLoader(Scaled(), batch_size=4)
+        batch.sum().backward()
+        assert scale.grad.item() == 6

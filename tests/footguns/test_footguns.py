@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 
 import pytest
 
@@ -175,3 +176,61 @@ def test_a_loop_that_carries_state_does_not_grow() -> None:
         state.sum().item()
         depths.append(rl.explain().entries)
     assert len(set(depths[1:])) == 1
+
+
+def test_an_operator_finds_what_the_function_of_the_same_op_recorded() -> None:
+    for _ in range(3):
+        assert rl.ones(2).floor_divide(rl.ones(2)).tolist() == [1, 1]
+        assert (rl.ones(2) // rl.ones(2)).tolist() == [1, 1]
+
+
+def test_two_parameters_with_one_gradient_tensor() -> None:
+    a, b = rl.ones(2, requires_grad=True), rl.ones(2, requires_grad=True)
+    optimizer = rl.optim.Adam([a, b], lr=0.1)
+    for _ in range(4):
+        a.grad = b.grad = rl.ones(2) * 2
+        optimizer.step()
+    assert a.tolist() == b.tolist() and a.tolist()[0] == pytest.approx(0.6, abs=1e-3)
+
+
+def test_threads_that_train_side_by_side() -> None:
+    def train(results: list) -> None:
+        w = rl.ones(3, requires_grad=True)
+        optimizer = rl.optim.SGD([w], lr=0.1, momentum=0.9)
+        for _ in range(20):
+            optimizer.zero_grad()
+            ((w * shared) ** 2).sum().backward()
+            optimizer.step()
+        results.append(w.tolist())
+
+    shared = rl.tensor([0.5, 1.0, 1.5])
+    alone: list = []
+    train(alone)
+    results: list = []
+    threads = [threading.Thread(target=train, args=(results,)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == alone * 4
+
+
+def test_leaves_that_share_a_gradient_tensor_both_add_to_it() -> None:
+    a, b, c = (rl.tensor([float(n)], requires_grad=True) for n in (2, 3, 4))
+    for _ in range(3):
+        a.grad = b.grad = rl.zeros(1)
+        c.grad = rl.ones(1)
+        (a * 2 + b * 3 + c * 5).sum().backward()
+        assert a.grad is b.grad and a.grad.item() == 5 and c.grad.item() == 6
+
+
+def test_gradients_pile_up_in_the_memory_they_have() -> None:
+    w = rl.ones(2, requires_grad=True)
+    flat = rl.zeros(4)
+    v = rl.ones(2, requires_grad=True)
+    v.grad, w.grad = flat[1:3], rl.zeros(2)
+    kept, array = w.grad, w.grad.numpy()
+    for step in range(1, 4):
+        (w * 2 + v * 3).sum().backward()
+        assert w.grad is kept and kept.tolist() == [2.0 * step] * 2 == array.tolist()
+        assert flat.tolist() == [0, 3 * step, 3 * step, 0]

@@ -298,3 +298,26 @@ def test_lazy_layers_become_ordinary():
     assert original[3].has_uninitialized_params() and not fresh[3].has_uninitialized_params()
     assert fresh(rushlight.ones(2, 3, 6, 6)).shape == (2, 5) and type(fresh[0]) is nn.Conv2d
     assert type(original[0]) is nn.LazyConv2d
+
+
+def test_what_stands_in_a_parameters_place_is_used():
+    layer = nn.Linear(2, 2, bias=False)
+    doubled = layer.weight.detach() * 2
+    del layer.weight
+    with pytest.raises(AttributeError, match="'Linear' object has no attribute 'weight'"):
+        layer(rushlight.ones(1, 2))
+    assert not hasattr(layer, "weight") and not hasattr(nn.Linear, "weight")
+    layer.weight = doubled
+    assert layer.weight is doubled and not list(layer.parameters())
+    assert layer(rushlight.ones(1, 2)).tolist() == (rushlight.ones(1, 2) @ doubled.T).tolist()
+
+    class Positive(nn.Linear):
+        @property
+        def weight(self):
+            return rushlight.ones(2, 2)
+
+        def __init__(self):
+            nn.Module.__init__(self)
+            self.register_parameter("bias", None)
+
+    assert Positive()(rushlight.ones(1, 2)).tolist() == [[2, 2]]

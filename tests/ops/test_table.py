@@ -183,7 +183,8 @@ def test_forward_like_pytorch(name: str, dtype: str) -> None:
 
 @pytest.mark.parametrize("name", SAMPLED)
 def test_inference_agrees_with_reference(name: str) -> None:
-    """The shape and dtype known before running are those of what the reference computes; recording changes no value."""
+    """The shape and dtype known before running are those of what the reference computes; recording and compiling change no value by
+    more than rounding does."""
     op = OPS[name]
     for args, kwargs in op.samples():
         values = bound(op, args, kwargs)
@@ -201,7 +202,12 @@ def test_inference_agrees_with_reference(name: str) -> None:
             array = np.asarray(array)
             assert tuple(t.shape) == array.shape
             array = to_compute(to_storage(array, t.dtype), t.dtype)
-            assert np.array_equal(t._compute_array(), array, equal_nan=array.dtype.kind in "fc")
+            computed = t._compute_array()
+            if array.dtype.kind in "fc":
+                tolerance = 1e-13 if array.dtype.itemsize >= 8 else 1e-6
+                assert np.allclose(computed, array, rtol=tolerance, atol=tolerance, equal_nan=True)
+            else:
+                assert np.array_equal(computed, array)
 
 
 def metas_of(value: Any) -> Any:

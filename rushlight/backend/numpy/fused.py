@@ -66,14 +66,14 @@ def _constants(*values: float) -> tuple[float, ...]:
     return tuple(float(_F32(v)) for v in values)
 
 
-_LOG = _constants(
+LOG = _constants(
     7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1,
     -1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1,
 )  # fmt: skip
-_LN2_HIGH, _LN2_LOW = _constants(0.693359375, -2.12194440e-4)
-_SIN = _constants(-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)
-_COS = _constants(2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)
-_QUARTER_PI = _constants(0.78515625, 2.4187564849853515625e-4, 3.77489497744594108e-8)  # in three exact parts
+LN2_HIGH, LN2_LOW = _constants(0.693359375, -2.12194440e-4)
+SIN = _constants(-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)
+COS = _constants(2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)
+QUARTER_PI = _constants(0.78515625, 2.4187564849853515625e-4, 3.77489497744594108e-8)  # in three exact parts
 
 
 def _polynomial(x: np.ndarray, coefficients: tuple[float, ...]) -> np.ndarray:
@@ -98,11 +98,11 @@ def log32(x: np.ndarray) -> np.ndarray:
     m += m * small
     m -= _F32(1)
     square = m * m
-    y = fma32(_polynomial(m, _LOG) * m, square, e * _F32(_LN2_LOW))
+    y = fma32(_polynomial(m, LOG) * m, square, e * _F32(LN2_LOW))
     square *= _F32(0.5)
     y -= square
     y += m
-    return fma32(e, _LN2_HIGH, y)
+    return fma32(e, LN2_HIGH, y)
 
 
 def sincos32(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -111,13 +111,13 @@ def sincos32(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     quadrant += 1
     quadrant >>= 1
     octant = (quadrant << 1).astype(_F32)
-    x = x - octant * _F32(_QUARTER_PI[0])  # exact: the first two parts have few bits
-    x -= octant * _F32(_QUARTER_PI[1])
-    x = fma32(octant, -_QUARTER_PI[2], x)
+    x = x - octant * _F32(QUARTER_PI[0])  # exact: the first two parts have few bits
+    x -= octant * _F32(QUARTER_PI[1])
+    x = fma32(octant, -QUARTER_PI[2], x)
     square = x * x
-    cos = fma32(_polynomial(square, _COS) * square, square, square * _F32(-0.5))
+    cos = fma32(_polynomial(square, COS) * square, square, square * _F32(-0.5))
     cos += _F32(1)
-    sin = fma32(_polynomial(square, _SIN) * square, x, x)
+    sin = fma32(_polynomial(square, SIN) * square, x, x)
     # Exchange and negate on the bits: several times quicker than np.where.
     sin_bits, cos_bits = sin.view(np.int32), cos.view(np.int32)
     exchange = (sin_bits ^ cos_bits) & -(quadrant & 1)

@@ -15,8 +15,8 @@ from rushlight.ir.graph import Graph, Node
 from rushlight.ir.meta import Meta
 
 
-def compile_graph(graph: Graph) -> Callable[[Sequence, Sequence, Sequence], dict[int, np.ndarray]]:
-    """`run(leaves, numbers, generators) -> {slot: buffer}` for the graph."""
+def compile_graph(graph: Graph) -> Callable[..., dict[int, np.ndarray]]:
+    """`run(leaves, numbers, generators, targets) -> {slot: buffer}` for the graph; it writes over nothing."""
     number_of = {v: k for k, v in enumerate(graph.numbers)}
     numbers_in = [(v, k, graph.metas[v].dtype.storage) for v, k in number_of.items()]
     nodes = []
@@ -44,18 +44,18 @@ def compile_graph(graph: Graph) -> Callable[[Sequence, Sequence, Sequence], dict
     outputs = [(slot, value, graph.metas[value]) for slot, value in graph.outputs.items()]
     leaf_values = list(graph.leaves)
 
-    def run(leaves: Sequence, numbers: Sequence, generators: Sequence) -> dict[int, np.ndarray]:
+    def run(leaves: Sequence, numbers: Sequence, generators: Sequence, targets: Any = None) -> dict[int, np.ndarray]:
         env: dict[int, Any] = dict(constants)
         env.update(zip(leaf_values, leaves, strict=False))
         old = np.seterr(all="ignore")
         try:
             for value, number, kind in numbers_in:
-                env[value] = _number(numbers[number], kind)
+                env[value] = number_as(numbers[number], kind)
             for step, dropped, node in program:
                 try:
                     step(env, generators)
                 except Exception as error:
-                    raise _placed(error, node) from None
+                    raise placed(error, node) from None
                 for value in dropped:
                     del env[value]
         finally:
@@ -73,7 +73,7 @@ def compile_graph(graph: Graph) -> Callable[[Sequence, Sequence, Sequence], dict
     return run
 
 
-def _number(value: Any, kind: np.dtype) -> np.ndarray:
+def number_as(value: Any, kind: np.dtype) -> np.ndarray:
     try:
         return np.array(value, kind)
     except (OverflowError, TypeError):
@@ -89,11 +89,25 @@ def _has_layout(array: np.ndarray, meta: Meta) -> bool:
 
 def _own(array: np.ndarray, meta: Meta) -> np.ndarray:
     """A copy with memory of its own and the strides that the meta says."""
-    if meta.contiguous or 0 in meta.stride:
-        return np.array(array, order="C", copy=True)
-    order = sorted(range(array.ndim), key=lambda d: -meta.stride[d])
-    back = np.argsort(order)
-    return np.array(array.transpose(order), order="C", copy=True).transpose(back)
+    made = maker(meta)()
+    made[...] = array
+    return made
+
+
+def maker(meta: Meta) -> Callable[[], np.ndarray]:
+    """A function that makes an array with the shape and the strides of a value, be there gaps; an expanded value gets all its elements."""
+    shape, kind = tuple(meta.shape), meta.dtype.storage
+    empty = np.empty
+    if meta.contiguous or meta.overlaps:
+        return lambda: empty(shape, kind)
+    strides = tuple(s * kind.itemsize for s in meta.stride)
+    span = 1 + sum((n - 1) * s for n, s in zip(shape, meta.stride, strict=True))
+    order = sorted(range(meta.ndim), key=lambda d: -meta.stride[d])
+    if span == meta.numel:  # a permutation: the array owns its memory
+        dense = tuple(shape[d] for d in order)
+        back = [order.index(d) for d in range(meta.ndim)]
+        return lambda: empty(dense, kind).transpose(back)
+    return lambda: np.ndarray(shape, kind, empty(span, kind), 0, strides)
 
 
 def _step(graph: Graph, node: Node) -> Callable[[dict, Sequence], None]:
@@ -165,7 +179,7 @@ def _fetch(graph: Graph, item: Any) -> Callable[[dict], Any]:
     return lambda env: to_compute(env[item], kind)
 
 
-def _placed(error: Exception, node: Node) -> Exception:
+def placed(error: Exception, node: Node) -> Exception:
     """The same error, naming the user's line that recorded the op."""
     if isinstance(error, MemoryError):
         error = OutOfMemoryError(explain_error(node.op.name, got=f"no memory: {error}", fix="use smaller tensors"))

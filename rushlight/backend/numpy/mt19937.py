@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -110,6 +111,12 @@ class Engine:
         if n:
             self._spent = True
         return bits.random_raw(n)
+
+    def lent(self) -> tuple[int, AbstractContextManager]:
+        """For native code that draws words: the address of the twister's memory, and the lock to hold meanwhile."""
+        bits = self._bits or self._twister()
+        self._spent = True
+        return bits.ctypes.state_address, bits.lock
 
     def words64(self, n: int) -> np.ndarray:
         """n 64-bit words, each from two 32-bit words, the high half first."""

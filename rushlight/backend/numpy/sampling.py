@@ -20,12 +20,12 @@ from rushlight.backend.numpy.mt19937 import MASK53, Engine, in_blocks
 from rushlight.errors import explain_error
 
 # What `random_()` without bounds draws below: the largest value of an integer type, the last exact integer of a float.
-_FULL_RANGE = {
+FULL_RANGE = {
     "bool": 2, "uint8": 2**8, "int8": 2**7, "int16": 2**15, "int32": 2**31, "int64": 2**63,
     "float16": 2**11 + 1, "bfloat16": 2**8 + 1, "float32": 2**24 + 1, "float64": 2**53 + 1,
 }  # fmt: skip
 _GROUPS = 1 << 15  # samples that `normal` transforms at a time: its arrays stay in cache
-_DIGITS = {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 53}
+DIGITS = {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 53}
 
 
 def _name(dtype: Any) -> str:
@@ -204,8 +204,8 @@ def random_from_to(engine: Engine, shape: Any, low: int, high: int | None, dtype
         return round_to(engine.words64(n).view(np.int64), name).reshape(shape)
     low, high = int(low), int(high)
     _require(low < high, "random_", f"low={low}, high={high}", "low < high", "high itself is never drawn; raise it")
-    if name in _DIGITS:
-        low, high = _representable(low, high, name)
+    if name in DIGITS:
+        low, high = representable(low, high, name)
     values = _modulo(engine, n, high - low, wide=high - low >= 2**28)
     values += np.uint64(low % 2**64)
     return round_to(values.view(np.int64), name).reshape(shape)
@@ -216,9 +216,9 @@ def _modulo(engine: Engine, n: int, span: int, wide: bool) -> np.ndarray:
     return in_blocks(n, np.uint64, lambda k: draw(k) % np.uint64(span))
 
 
-def _representable(low: int, high: int, name: str) -> tuple[int, int]:
+def representable(low: int, high: int, name: str) -> tuple[int, int]:
     """Bounds moved inwards where rounding to a float type would step outside them."""
-    digits = _DIGITS[name]
+    digits = DIGITS[name]
     if float(round_to(np.array([low]).astype(np.float64), name)[0]) < low:
         low += 1 << max(abs(low).bit_length() - digits, 0)
     if float(round_to(np.array([high - 1]).astype(np.float64), name)[0]) >= high:
@@ -229,7 +229,7 @@ def _representable(low: int, high: int, name: str) -> tuple[int, int]:
 def random_full(engine: Engine, shape: Any, dtype: Any) -> np.ndarray:
     """`random_()` without bounds: every non-negative value of an integer type, every exact integer of a float type."""
     name = _name(dtype)
-    values = _modulo(engine, _count(shape), _FULL_RANGE[name], wide=name in ("int64", "float64"))
+    values = _modulo(engine, _count(shape), FULL_RANGE[name], wide=name in ("int64", "float64"))
     return round_to(values, name).reshape(shape)
 
 

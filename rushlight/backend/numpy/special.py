@@ -222,7 +222,7 @@ def _digamma64(x: np.ndarray) -> np.ndarray:
 
 digamma = _in_float64(_digamma64)
 
-_BERNOULLI = (
+BERNOULLI = (
     1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510, 43867 / 798, -174611 / 330,
 )  # fmt: skip
 
@@ -235,7 +235,7 @@ def _hurwitz(s: float, x: np.ndarray) -> np.ndarray:
     y = x + 10
     total += y ** (1 - s) / (s - 1) + 0.5 * y**-s
     factor, power = s, y ** (-s - 1)
-    for j, b in enumerate(_BERNOULLI, 1):
+    for j, b in enumerate(BERNOULLI, 1):
         total += b / math.factorial(2 * j) * factor * power
         factor *= (s + 2 * j - 1) * (s + 2 * j)
         power = power / (y * y)

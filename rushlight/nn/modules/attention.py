@@ -135,12 +135,14 @@ class MultiheadAttention(Module):
         if mask is not None and k.shape[0] != key.shape[0]:
             mask = F.pad(mask, (0, k.shape[0] - key.shape[0]))
         q, k, v = self._split_heads(q), self._split_heads(k), self._split_heads(v)
-        scores = (q / math.sqrt(self.head_dim)) @ k.transpose(-2, -1)  # (N, heads, L, S)
-        weights = rushlight.softmax(scores if mask is None else scores + mask, -1)
-        if self.dropout and self.training:
-            weights = F.dropout(weights, self.dropout)
-        output = (weights @ v).permute(2, 0, 1, 3).reshape(length, batch, self.embed_dim)
-        output = self.out_proj(output)
+        dropout = self.dropout if self.training else 0.0
+        if need_weights:
+            scores = (q / math.sqrt(self.head_dim)) @ k.transpose(-2, -1)  # (N, heads, L, S)
+            weights = F.dropout(rushlight.softmax(scores if mask is None else scores + mask, -1), dropout)
+            output = weights @ v
+        else:
+            output = F.scaled_dot_product_attention(q, k, v, mask, dropout)
+        output = self.out_proj(output.permute(2, 0, 1, 3).reshape(length, batch, self.embed_dim))
         if single:
             output = output.squeeze(1)
         elif self.batch_first:

@@ -8,7 +8,7 @@ import rushlight
 from rushlight.nn import functional as F
 from rushlight.nn import init
 from rushlight.nn.modules.lazy import LazyModuleMixin
-from rushlight.nn.modules.module import Module
+from rushlight.nn.modules.module import Module, Registered
 from rushlight.nn.modules.sizes import check_counts
 from rushlight.nn.parameter import Parameter, UninitializedBuffer, UninitializedParameter
 
@@ -18,6 +18,9 @@ class _NormBase(Module):
 
     _version = 2
     _input_dims: tuple[int, ...] = ()
+    weight, bias = Registered(), Registered()
+    running_mean, running_var = Registered("_buffers"), Registered("_buffers")
+    num_batches_tracked = Registered("_buffers")
 
     def __init__(
         self,

@@ -8,7 +8,7 @@ from typing import Any
 import rushlight
 from rushlight.nn import functional as F
 from rushlight.nn import init
-from rushlight.nn.modules.module import Module
+from rushlight.nn.modules.module import Module, Registered
 from rushlight.nn.modules.sizes import check_counts, spread
 from rushlight.nn.parameter import Parameter
 
@@ -21,6 +21,7 @@ class _ConvNd(Module):
 
     _dims: int
     _transposed = False
+    weight, bias = Registered(), Registered()
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ import rushlight
 from rushlight.nn import functional as F
 from rushlight.nn import init
 from rushlight.nn.modules.lazy import LazyModuleMixin
-from rushlight.nn.modules.module import Module
+from rushlight.nn.modules.module import Module, Registered
 from rushlight.nn.modules.sizes import check_counts
 from rushlight.nn.parameter import Parameter, UninitializedParameter
 
@@ -38,6 +38,8 @@ class Linear(Module):
     >>> torch.nn.Linear(20, 30)(torch.ones(128, 20)).shape
     torch.Size([128, 30])
     """
+
+    weight, bias = Registered(), Registered()
 
     def __init__(
         self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None

@@ -7,7 +7,7 @@ from typing import Any
 
 import rushlight
 from rushlight.nn import functional as F
-from rushlight.nn.modules.module import Module
+from rushlight.nn.modules.module import Module, Registered
 
 Tensor = rushlight.Tensor
 
@@ -34,6 +34,8 @@ class _Loss(Module):
 
 class _WeightedLoss(_Loss):
     """A loss with a weight for each class (or value), kept as a buffer so that it moves with the module."""
+
+    weight = Registered("_buffers")
 
     def __init__(
         self, weight: Tensor | None = None, size_average: Any = None, reduce: Any = None, reduction: str = "mean"

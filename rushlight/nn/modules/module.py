@@ -57,6 +57,25 @@ _HOOK_TABLES = (
 )
 
 
+class Registered:
+    """`weight = Registered()` in a layer's class: its parameter of that name, found without the detour over `__getattr__`.
+
+    What the instance or a subclass has under the name (weight_norm's tensor, a parametrisation) goes before it.
+    """
+
+    def __init__(self, table: str = "_parameters") -> None:
+        self.table = table
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, module: Any, owner: Any = None) -> Any:
+        try:
+            return module.__dict__[self.table][self.name]
+        except (KeyError, AttributeError):
+            raise AttributeError(self.name) from None  # `Module.__getattr__` words it
+
+
 class Module(WalkMixin, HookMixin, StateMixin, ConvertMixin):
     """Base class of every network: write `__init__` (calling `super().__init__()` first) and `forward`.
 
@@ -199,7 +218,7 @@ class Module(WalkMixin, HookMixin, StateMixin, ConvertMixin):
 
     def __getattr__(self, name: str) -> Any:
         state = self.__dict__
-        for table in ("_parameters", "_buffers", "_modules"):
+        for table in ("_modules", "_parameters", "_buffers"):
             if table in state and name in state[table]:
                 return state[table][name]
         raise MissingAttributeError(self, name)

@@ -8,7 +8,7 @@ from typing import Any
 import rushlight
 from rushlight.nn import functional as F
 from rushlight.nn import init
-from rushlight.nn.modules.module import Module
+from rushlight.nn.modules.module import Module, Registered
 from rushlight.nn.modules.sizes import check_counts
 from rushlight.nn.parameter import Parameter
 
@@ -20,6 +20,8 @@ class LayerNorm(Module):
     >>> torch.nn.LayerNorm(4)(torch.ones(1, 4)).tolist()
     [[0.0, 0.0, 0.0, 0.0]]
     """
+
+    weight, bias = Registered(), Registered()
 
     def __init__(
         self,
@@ -85,6 +87,8 @@ class RMSNorm(Module):
 
 class GroupNorm(Module):
     """Normalise each sample over groups of num_channels / num_groups channels and all positions."""
+
+    weight, bias = Registered(), Registered()
 
     def __init__(
         self,

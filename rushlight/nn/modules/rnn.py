@@ -1,4 +1,4 @@
-"""Recurrent layers RNN, LSTM, GRU: one step of plain tensor operations after the other."""
+"""Recurrent layers RNN, LSTM, GRU: parameters and checks around `rushlight.lstm` and its like."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import warnings
 from typing import Any
 
 import rushlight
-from rushlight.nn import functional as F
 from rushlight.nn import init
 from rushlight.nn.modules.module import Module
 from rushlight.nn.modules.sizes import check_counts
@@ -17,32 +16,8 @@ Tensor = rushlight.Tensor
 _GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "LSTM": 4, "GRU": 3}
 
 
-def rnn_step(gates_x: Tensor, h: Tensor, w_hh: Tensor, b_hh: Tensor | None, activation: str) -> Tensor:
-    """h' = activation(W x + b + W h + b)."""
-    return getattr(rushlight, activation)(gates_x + F.linear(h, w_hh, b_hh))
-
-
-def lstm_step(
-    gates_x: Tensor, h: Tensor, c: Tensor, w_hh: Tensor, b_hh: Tensor | None, w_hr: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
-    """c' = σ(f)·c + σ(i)·tanh(g); h' = σ(o)·tanh(c'), projected by w_hr if there is one."""
-    i, f, g, o = (gates_x + F.linear(h, w_hh, b_hh)).chunk(4, -1)
-    c = rushlight.sigmoid(f) * c + rushlight.sigmoid(i) * rushlight.tanh(g)
-    h = rushlight.sigmoid(o) * rushlight.tanh(c)
-    return (h if w_hr is None else F.linear(h, w_hr)), c
-
-
-def gru_step(gates_x: Tensor, h: Tensor, w_hh: Tensor, b_hh: Tensor | None) -> Tensor:
-    """n = tanh(Wx + b + σ(r)·(Wh + b)); h' = (1 − σ(z))·n + σ(z)·h."""
-    r_x, z_x, n_x = gates_x.chunk(3, -1)
-    r_h, z_h, n_h = F.linear(h, w_hh, b_hh).chunk(3, -1)
-    r, z = rushlight.sigmoid(r_x + r_h), rushlight.sigmoid(z_x + z_h)
-    n = rushlight.tanh(n_x + r * n_h)
-    return n + z * (h - n)
-
-
 class RNNBase(Module):
-    """Arguments, parameters and the loops over layers, directions and time steps."""
+    """Arguments, parameters, checks and initial states."""
 
     def __init__(
         self,
@@ -146,7 +121,7 @@ class RNNBase(Module):
         if input.dim() not in (2, 3):
             raise ValueError(f"{type(self).__name__}: got an input of shape {tuple(input.shape)}; expected 2-D or 3-D")
         single = input.dim() == 2
-        batch_dim = 0 if self.batch_first and not single else 1
+        batch_first = self.batch_first and not single
         if input.shape[-1] != self.input_size:
             raise RuntimeError(
                 f"{type(self).__name__}: got an input of shape {tuple(input.shape)} whose last size is "
@@ -155,21 +130,21 @@ class RNNBase(Module):
             )
         if single:
             input = input.unsqueeze(1)  # (L, 1, input_size)
-        elif self.batch_first:
-            input = input.transpose(0, 1)  # (L, N, input_size)
-        states = self._initial_states(input, hx, single)
-        output, finals = self._run(input, states)
+        states = self._initial_states(input, input.shape[0 if batch_first else 1], hx, single)
+        weights = [getattr(self, name) for names in self._all_names for name in names]
+        output, *finals = getattr(rushlight, self.mode.lower())(
+            input, states if self.mode == "LSTM" else states[0], weights, self.bias, self.num_layers, self.dropout, self.training,
+            self.bidirectional, batch_first,
+        )  # fmt: skip
         if single:
             output, finals = output.squeeze(1), [state.squeeze(1) for state in finals]
-        elif batch_dim == 0:
-            output = output.transpose(0, 1)
         return output, (tuple(finals) if self.mode == "LSTM" else finals[0])
 
-    def _initial_states(self, input: Tensor, hx: Any, single: bool) -> list[Tensor]:
+    def _initial_states(self, input: Tensor, batch: int, hx: Any, single: bool) -> list[Tensor]:
         """[h] or, for an LSTM, [h, c], each (layers · directions, N, size)."""
         count = self.num_layers * (2 if self.bidirectional else 1)
         widths = [self._output_width()] + ([self.hidden_size] if self.mode == "LSTM" else [])
-        shapes = [(count, input.shape[1], width) for width in widths]
+        shapes = [(count, batch, width) for width in widths]
         if hx is None:
             return [rushlight.zeros(shape, dtype=input.dtype, device=input.device) for shape in shapes]
         states = list(hx) if self.mode == "LSTM" else [hx]
@@ -183,41 +158,6 @@ class RNNBase(Module):
                     f"(layers · directions, batch, size)"
                 )
         return states
-
-    def _run(self, layer_input: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        directions = 2 if self.bidirectional else 1
-        finals: list[list[Tensor]] = [[] for _ in states]
-        for layer in range(self.num_layers):
-            outputs = []
-            for direction in range(directions):
-                place = layer * directions + direction
-                start = [state[place] for state in states]
-                output, last = self._run_direction(layer_input, start, self.all_weights[place], reverse=direction == 1)
-                outputs.append(output)
-                for collected, state in zip(finals, last):
-                    collected.append(state)
-            layer_input = outputs[0] if directions == 1 else rushlight.cat(outputs, -1)
-            if self.dropout and layer < self.num_layers - 1:
-                layer_input = F.dropout(layer_input, self.dropout, self.training)
-        return layer_input, [rushlight.stack(collected) for collected in finals]
-
-    def _run_direction(self, x: Tensor, state: Any, weights: Any, reverse: bool) -> tuple[Tensor, Any]:
-        """All time steps of one layer in one direction: outputs (L, N, size) and the last state."""
-        w_ih, w_hh = weights[:2]
-        b_ih, b_hh = weights[2:4] if self.bias else (None, None)
-        w_hr = weights[-1] if self.proj_size else None
-        gates = F.linear(x, w_ih, b_ih)  # (L, N, gates · hidden): one product for all steps
-        steps = range(x.shape[0])
-        outputs = []
-        for t in reversed(steps) if reverse else steps:
-            if self.mode == "LSTM":
-                state = lstm_step(gates[t], *state, w_hh, b_hh, w_hr)
-            elif self.mode == "GRU":
-                state = [gru_step(gates[t], *state, w_hh, b_hh)]
-            else:
-                state = [rnn_step(gates[t], *state, w_hh, b_hh, self.mode[4:].lower())]
-            outputs.append(state[0])
-        return rushlight.stack(outputs[::-1] if reverse else outputs), state
 
 
 class RNN(RNNBase):

@@ -6,10 +6,8 @@ import math
 from typing import Any
 
 import rushlight
-from rushlight.nn import functional as F
 from rushlight.nn import init
 from rushlight.nn.modules.module import Module
-from rushlight.nn.modules.rnn import gru_step, lstm_step, rnn_step
 from rushlight.nn.modules.sizes import check_counts
 from rushlight.nn.parameter import Parameter
 
@@ -40,8 +38,8 @@ class RNNCellBase(Module):
         for weight in self.parameters():
             init.uniform_(weight, -bound, bound)
 
-    def _prepare(self, input: Tensor, states: Any, count: int = 1) -> tuple[Tensor, list[Tensor], bool]:
-        """Input as (N, input_size), `count` states as (N, hidden_size), and whether there was no batch dimension."""
+    def _states(self, input: Tensor, states: Any, count: int = 1) -> list[Tensor]:
+        """`count` states, zeros by default, after checking them and the input."""
         name = type(self).__name__
         if input.dim() not in (1, 2):
             raise ValueError(f"{name}: got an input of shape {tuple(input.shape)}; expected 1-D or 2-D")
@@ -50,7 +48,6 @@ class RNNCellBase(Module):
                 f"{name}: got an input of shape {tuple(input.shape)}; expected a last size of "
                 f"input_size={self.input_size}"
             )
-        single = input.dim() == 1
         if states is None:
             shape = (*input.shape[:-1], self.hidden_size)
             states = [rushlight.zeros(shape, dtype=input.dtype, device=input.device)] * count
@@ -61,8 +58,10 @@ class RNNCellBase(Module):
                 raise RuntimeError(
                     f"{name}: got a state of shape {tuple(state.shape)}; expected a last size of {self.hidden_size}"
                 )
-        gates = F.linear(input, self.weight_ih, self.bias_ih)
-        return (gates.unsqueeze(0) if single else gates), [s.unsqueeze(0) if single else s for s in states], single
+        return list(states)
+
+    def _weights(self) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+        return self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh
 
     def extra_repr(self) -> str:
         text = f"{self.input_size}, {self.hidden_size}"
@@ -91,9 +90,8 @@ class RNNCell(RNNCellBase):
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         if self.nonlinearity not in ("tanh", "relu"):
             raise RuntimeError(f"RNNCell: got nonlinearity={self.nonlinearity!r}; expected 'tanh' or 'relu'")
-        gates, (h,), single = self._prepare(input, None if hx is None else [hx])
-        h = rnn_step(gates, h, self.weight_hh, self.bias_hh, self.nonlinearity)
-        return h.squeeze(0) if single else h
+        (h,) = self._states(input, None if hx is None else [hx])
+        return getattr(rushlight, f"rnn_{self.nonlinearity}_cell")(input, h, *self._weights())
 
 
 class LSTMCell(RNNCellBase):
@@ -105,9 +103,7 @@ class LSTMCell(RNNCellBase):
         super().__init__(input_size, hidden_size, bias, 4, device, dtype)
 
     def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
-        gates, states, single = self._prepare(input, hx, count=2)
-        h, c = lstm_step(gates, *states, self.weight_hh, self.bias_hh)
-        return (h.squeeze(0), c.squeeze(0)) if single else (h, c)
+        return rushlight.lstm_cell(input, self._states(input, hx, count=2), *self._weights())
 
 
 class GRUCell(RNNCellBase):
@@ -119,6 +115,5 @@ class GRUCell(RNNCellBase):
         super().__init__(input_size, hidden_size, bias, 3, device, dtype)
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
-        gates, (h,), single = self._prepare(input, None if hx is None else [hx])
-        h = gru_step(gates, h, self.weight_hh, self.bias_hh)
-        return h.squeeze(0) if single else h
+        (h,) = self._states(input, None if hx is None else [hx])
+        return rushlight.gru_cell(input, h, *self._weights())

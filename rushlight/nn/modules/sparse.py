@@ -7,7 +7,7 @@ from typing import Any
 import rushlight
 from rushlight.nn import functional as F
 from rushlight.nn import init
-from rushlight.nn.modules.module import Module
+from rushlight.nn.modules.module import Module, Registered
 from rushlight.nn.modules.sizes import check_counts
 from rushlight.nn.parameter import Parameter
 
@@ -37,6 +37,8 @@ class Embedding(Module):
     >>> torch.nn.Embedding(10, 3)(torch.tensor([[1, 2, 4, 5]])).shape
     torch.Size([1, 4, 3])
     """
+
+    weight = Registered()
 
     def __init__(
         self,

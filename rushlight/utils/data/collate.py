@@ -133,8 +133,8 @@ def _check_equal(what: str, values: Sequence[Any]) -> None:
 
 
 def _stack_tensors(batch: Sequence[Any]) -> Any:
-    if all(_is_plain(tensor, batch[0].dtype) for tensor in batch):
-        # The batch becomes a plain input of the step that uses it, and not `len(batch)` entries of its trace.
+    first = batch[0]
+    if first._trace is None and all([_is_at_rest(tensor, first.dtype) for tensor in batch]):
         return _stack_arrays([tensor._compute_array() for tensor in batch])
     try:
         return rushlight.stack(list(batch))
@@ -143,11 +143,12 @@ def _stack_tensors(batch: Sequence[Any]) -> Any:
         raise
 
 
-def _is_plain(value: Any, kind: Any) -> bool:
-    """Whether it is a tensor of that dtype that NumPy can stack."""
+def _is_at_rest(value: Any, kind: Any) -> bool:
+    """Whether it is a tensor of that dtype that nothing needs to be computed for, and that NumPy can stack."""
     if not isinstance(value, rushlight.Tensor) or value.dtype is not kind or kind is rushlight.bfloat16:
         return False
-    return value.is_cpu and not value.requires_grad
+    owner = value if value._base is None else value._base
+    return owner._trace is None and value.is_cpu and not value.requires_grad
 
 
 def _stack_arrays(batch: Sequence[Any]) -> Any:

@@ -308,19 +308,24 @@ def _sizes_of_fractions(fractions: Sequence[float], total: int) -> list[int]:
     return sizes
 
 
-def read_samples(dataset: Any, indices: Sequence[Any]) -> list[Any]:
-    """The samples at these indices, in one call where the dataset offers it."""
+def read_samples(dataset: Any, indices: Sequence[Any], after: Callable[[], None] | None = None) -> list[Any]:
+    """The samples at these indices, in one call where the dataset offers it; `after` as in `read_each`."""
     read_many = getattr(dataset, "__getitems__", None)
-    return read_many(indices) if read_many else read_each(dataset, indices)
+    return read_many(indices) if read_many else read_each(dataset, indices, after)
 
 
-def read_each(dataset: Any, indices: Sequence[Any]) -> list[Any]:
-    """`[dataset[i] for i in indices]`; an exception carries a note with the index at which it was raised."""
+def read_each(dataset: Any, indices: Sequence[Any], after: Callable[[], None] | None = None) -> list[Any]:
+    """`[dataset[i] for i in indices]`; an exception carries a note with the index at which it was raised.
+
+    `after`, if given, is called after each sample.
+    """
     samples: list[Any] = []
     append = samples.append
     try:
         for index in indices:
             append(dataset[index])
+            if after is not None:
+                after()
     except StopIteration as error:
         # Let through, it would look like the end of the epoch.
         raise RuntimeError(f"{_where(dataset, indices, samples)} raised StopIteration.") from error

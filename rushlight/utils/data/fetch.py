@@ -6,10 +6,43 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
+from rushlight.lazy.macro import flush
+from rushlight.lazy.record import local
 from rushlight.utils.data.collate import UnequalSamples, default_collate
 from rushlight.utils.data.dataset import read_each, read_samples, whole_batch_reader
 
 Fetch = Callable[[Any], Any]
+
+
+_PATIENCE = 3  # batches in a row that are new programs, before samples are computed one by one
+
+
+class _Work:
+    """Computes what was recorded while a batch was read and collated, so that the batch is a plain input of what uses it.
+
+    All of it is one program, and the same one batch after batch, if the samples are made alike. If they are not (random
+    transforms), every batch would be a new program: then each sample is computed by itself.
+    """
+
+    def __init__(self) -> None:
+        self._new = 0
+
+    def __enter__(self) -> _Work:
+        self._before = local.trace.node
+        return self
+
+    @property
+    def after_sample(self) -> Callable[[], None] | None:
+        """What to call after each sample that was read."""
+        return flush if self._new >= _PATIENCE else None
+
+    def __exit__(self, kind: Any, *error: Any) -> None:
+        node = local.trace.node
+        if kind is not None or node is self._before:
+            return
+        if self._new < _PATIENCE:
+            self._new = 0 if node.programs else self._new + 1
+        flush()
 
 
 def make_fetch(dataset: Any, *, iterable: bool, batched: bool, collate_fn: Callable, drop_last: bool) -> Fetch:
@@ -23,6 +56,7 @@ def make_fetch(dataset: Any, *, iterable: bool, batched: bool, collate_fn: Calla
 
 def _batch_fetch(dataset: Any, collate_fn: Callable) -> Fetch:
     whole = whole_batch_reader(dataset) if collate_fn is default_collate else None
+    work = _Work()
 
     def fetch(indices: list[Any]) -> Any:
         # A sampler of one's own may yield anything; only lists of plain ints go the quick way.
@@ -30,16 +64,19 @@ def _batch_fetch(dataset: Any, collate_fn: Callable) -> Fetch:
             batch = whole(indices)
             if batch is not None:
                 return batch
-        samples = read_samples(dataset, indices)
-        try:
-            return collate_fn(samples)
-        except UnequalSamples as error:
-            # Told apart here because only here the dataset's own indices are known.
-            message = error.describe(indices[0], indices[error.position], *_transform_of(dataset))
-            raise RuntimeError(message) from None
-        except Exception as error:
-            error.add_note(f"while collating the samples at indices {shorten(indices)}")
-            raise
+        with work:
+            samples = read_samples(dataset, indices, work.after_sample)
+            try:
+                batch = collate_fn(samples)
+            except UnequalSamples as error:
+                # Told apart here because only here the dataset's own indices are known.
+                message = error.describe(indices[0], indices[error.position], *_transform_of(dataset))
+                raise RuntimeError(message) from None
+            except Exception as error:
+                error.add_note(f"while collating the samples at indices {shorten(indices)}")
+                raise
+            del samples  # of what was recorded only the batch is wanted
+        return batch
 
     return fetch
 
@@ -48,11 +85,16 @@ def _stream_fetch(stream: Any, batched: bool, collate_fn: Callable, drop_last: b
     if not batched:
         return lambda _: collate_fn(next(stream))
 
+    work = _Work()
+
     def fetch(slots: list[Any]) -> Any:
-        samples = list(islice(stream, len(slots)))
-        if not samples or (drop_last and len(samples) < len(slots)):
-            raise StopIteration
-        return collate_fn(samples)
+        with work:
+            samples = list(islice(stream, len(slots)))
+            if not samples or (drop_last and len(samples) < len(slots)):
+                raise StopIteration
+            batch = collate_fn(samples)
+            del samples  # of what was recorded only the batch is wanted
+        return batch
 
     return fetch
 

@@ -1,0 +1,201 @@
+"""A lowered graph as something that runs: launch table, arena, and the Python calls between native stretches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rushlight.backend.llvm import jit, memory, runtime
+from rushlight.backend.llvm.calls import Run
+from rushlight.backend.llvm.instruction import CHUNK, Instruction, Word
+from rushlight.backend.llvm.layout import Storage, span
+from rushlight.backend.llvm.lower import Lowering
+from rushlight.backend.numpy.interpreter import maker
+from rushlight.errors import Fault
+from rushlight.ir.groups import Fused
+from rushlight.ir.meta import Meta
+
+# Told of every run: (name, [(instructions, start, end)], bytes of the arena, bytes of the outputs, start), in monotonic nanoseconds.
+observers: list[Callable[..., None]] = []
+
+
+@dataclass
+class Step:
+    """Instructions that need not wait for each other: one group of the table, or a Python call."""
+
+    instructions: list[Instruction]
+
+    @property
+    def call(self) -> Callable[[Run], None] | None:
+        return self.instructions[0].call
+
+    def __str__(self) -> str:
+        return "; ".join(map(str, self.instructions))
+
+
+def steps_of(instructions: Sequence[Instruction]) -> list[Step]:
+    """Instructions in order, neighbours without a conflict side by side."""
+    steps: list[Step] = []
+    read: set[int] = set()
+    written: set[int] = set()
+    for i in instructions:
+        reads, writes = {id(s) for s in i.reads}, {id(s) for s in i.writes}
+        clash = not written.isdisjoint(reads | writes) or not read.isdisjoint(writes)
+        if not steps or clash or i.call is not None or steps[-1].call is not None:
+            steps.append(Step([i]))
+            read, written = reads, writes
+        else:
+            steps[-1].instructions.append(i)
+            read |= reads
+            written |= writes
+    return steps
+
+
+def alive(steps: Sequence[Step]) -> None:
+    """Say for every storage which steps touch it first and last."""
+    for index, step in enumerate(steps):
+        for i in step.instructions:
+            for storage in (*i.reads, *i.writes):
+                if storage.first < 0:
+                    storage.first = index
+                storage.last = index
+
+
+class Code:
+    """The native code of one graph: `run(leaves, numbers, generators, targets) -> {slot: array}`."""
+
+    def __init__(self, lowering: Lowering):
+        graph = lowering.graph
+        self.lowering = lowering
+        self.steps = steps_of(lowering.instructions)
+        alive(self.steps)
+        self.arena = memory.plan(lowering.layout.temporaries, len(self.steps))
+        self.slots = list(graph.outputs)
+        self.leaves, self.numbers = len(graph.leaves), len(graph.numbers)
+        odd = [(i, graph.metas[v]) for i, v in enumerate(graph.leaves)]
+        self.odd_leaves = [(i, m) for i, m in odd if m.overlaps or span(m) != m.numel * m.dtype.itemsize]
+        metas = [graph.metas[v] for v in lowering.outputs]
+        self.makers = [maker(m) for m in metas]
+        self.donated = sorted(lowering.donated.items())
+        kinds = ["f64" if graph.metas[v].dtype.is_floating_point else "i64" for v in graph.numbers]
+        self.table = runtime.Table(len(graph.leaves), len(metas), kinds)
+        self._idle = [self.table]  # threads that run this code at the same time take a table each
+        self.stretches = self._lay_out()
+
+    def _lay_out(self) -> list[tuple[int, int] | Callable[[Run], None]]:
+        """Fill the table; what to do in order: ranges of its groups, and Python calls."""
+        table, kept = self.table, self.lowering.layout.constants
+        constants = [table.constant(array) for array in kept]
+        texts = [i.text for step in self.steps for i in step.instructions if i.call is None]
+        kernels = dict(zip(texts, jit.addresses(texts), strict=True))
+
+        def place(storage: Storage, offset: int) -> runtime.Place:
+            base = {
+                "leaf": lambda: table.leaf(storage.index), "output": lambda: table.output(storage.index),
+                "number": lambda: table.number(storage.index), "constant": lambda: constants[storage.index],
+                "status": lambda: table.status, "arena": lambda: table.arena.at(storage.offset),
+            }[storage.kind]()  # fmt: skip
+            return base.at(offset)
+
+        def word(w: Word) -> int | runtime.Place:
+            return w if isinstance(w, int) else place(*w)
+
+        stretches: list[Any] = []
+        for step in self.steps:
+            if step.call is not None:
+                stretches.append(step.call)
+                continue
+            index = table.group(serial=sum(i.cost for i in step.instructions) < CHUNK)
+            for i in step.instructions:
+                table.add(kernels[i.text], [word(w) for w in i.words], i.units, i.grain)
+            if stretches and isinstance(stretches[-1], tuple):
+                stretches[-1] = (stretches[-1][0], index + 1)
+            else:
+                stretches.append((index, index + 1))
+        everything = [i for step in self.steps for i in step.instructions]
+        self.kept = [k for i in everything for k in i.keep]
+        table.finish(
+            scratch=max((i.scratch for i in everything), default=0), heavy=sum(i.cost for i in everything) > CHUNK
+        )
+        return stretches
+
+    def run(
+        self, leaves: Sequence[np.ndarray], numbers: Sequence, generators: Sequence, targets: dict[int, np.ndarray]
+    ) -> dict[int, np.ndarray]:
+        """Compute the outputs by slot. An output whose target is the leaf that it may replace is written there."""
+        outputs: list[Any] = [None] * len(self.makers)
+        if len(leaves) > self.leaves or len(numbers) > self.numbers:  # of a trace that goes on after this graph
+            leaves, numbers = leaves[: self.leaves], numbers[: self.numbers]
+        if self.odd_leaves:
+            leaves = list(leaves)
+            for i, meta in self.odd_leaves:
+                leaves[i] = laid_out(leaves[i], meta)
+        if self.donated:
+            self._donate(leaves, targets, outputs)
+        for index, make in enumerate(self.makers):
+            if outputs[index] is None:
+                outputs[index] = make()
+        arena, address = memory.arena(self.arena)
+        launch = runtime.launcher()
+        try:
+            table = self._idle.pop()
+        except IndexError:
+            table = self.table.copy()
+        watched = bool(observers)
+        table.profile(watched)
+        started, called = time.monotonic_ns() if watched else 0, []
+        try:
+            for stretch in self.stretches:
+                if stretch.__class__ is tuple:
+                    if launch(table.address, leaves, numbers, outputs, address, *stretch):
+                        raise Fault
+                    continue
+                begin = time.monotonic_ns() if watched else 0
+                stretch(Run(leaves, numbers, generators, outputs, arena))  # type: ignore[operator]
+                called.append((begin, time.monotonic_ns() if watched else 0))
+            if watched:
+                self._tell(started, iter(table.times.tolist()), iter(called), sum(o.nbytes for o in outputs))
+        finally:
+            self._idle.append(table)
+        return dict(zip(self.slots, outputs, strict=True))
+
+    def _tell(self, started: int, groups: Iterator, calls: Iterator, outputs: int) -> None:
+        """Tell the observers what ran when."""
+        timed = [(s.instructions, *next(groups if s.call is None else calls)) for s in self.steps]
+        for observer in tuple(observers):
+            observer(f"program of {len(self.lowering.graph.nodes)} ops", timed, self.arena, outputs, started)
+
+    def _donate(self, leaves: Sequence[np.ndarray], targets: dict[int, np.ndarray], outputs: list[Any]) -> None:
+        """Take the leaves that may be written over, unless another leaf is a window of their memory."""
+        windows = {id(leaf.base) for leaf in leaves if leaf.base is not None}
+        for index, number in self.donated:
+            leaf = leaves[number]
+            if targets.get(self.slots[index]) is leaf and leaf.base is None and id(leaf) not in windows:
+                outputs[index] = leaf
+
+    def __str__(self) -> str:
+        size = f"arena {self.arena:,} bytes, {len(self.lowering.donated)} outputs in place"
+        return "\n".join([size, *(f"{n}: {step}" for n, step in enumerate(self.steps))])
+
+
+def laid_out(array: np.ndarray, meta: Meta) -> np.ndarray:
+    """The array with the strides that its meta says: an expanded or cut-out value may have been kept with all its elements in order."""
+    strides = tuple(s * array.itemsize for s in meta.stride)
+    if all(n == 1 or a == b for n, a, b in zip(array.shape, array.strides, strides, strict=True)):
+        return array
+    if not meta.overlaps:
+        made = maker(meta)()
+        made[...] = array
+        return made
+    once = array[tuple(slice(0, 1) if s == 0 else slice(None) for s in meta.stride)]
+    dense = meta.variant(shape=once.shape, stride=tuple(meta.stride))
+    return np.broadcast_to(laid_out(np.ascontiguousarray(once), dense), array.shape)
+
+
+def compile_fused(fused: Fused, replaceable: dict[int, int]) -> Code:
+    """The code of a fused graph. `replaceable`: slots of the trace that may be written over a leaf, by its number."""
+    return Code(Lowering(fused, replaceable))

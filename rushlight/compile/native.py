@@ -1,0 +1,75 @@
+"""A graph's native code, made when it is worth it: a small step seen for the first time runs on the NumPy reference, if that gives
+the same bits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from rushlight import config
+from rushlight.backend import load
+from rushlight.compile.exact import exact
+from rushlight.compile.fuse import fuse
+from rushlight.compile.passes import NATIVE_PASSES, run_passes
+from rushlight.errors import Fault
+from rushlight.ir.graph import Graph
+
+
+class Native:
+    """What runs a graph. Which code does is decided by the graph and by how often it has run, by nothing else."""
+
+    def __init__(self, graph: Graph, replaceable: dict[int, int], stages: dict[str, Any]):
+        self.graph, self.replaceable, self.stages = graph, replaceable, stages
+        self.code: Any = None
+        self._reference: Any = None
+        self._left: float = config.reference_runs if work(graph) < config.reference_work and exact(graph) else 0
+        self._random = any(node.op.random for node in graph.nodes)
+        if any(graph.metas[v].dtype.is_complex for v in graph.numbers):
+            self._left = math.inf  # the launch table holds no complex numbers
+
+    def reference(self, *given: Any) -> dict[int, np.ndarray]:
+        """Run the NumPy reference."""
+        if self._reference is None:
+            self._reference = load("numpy").compile_graph(self.graph)
+        return self._reference(*given)
+
+    def compile(self) -> None:
+        """Make the machine code."""
+        stages, backend = self.stages, load()
+        graph = run_passes(self.graph, NATIVE_PASSES, stages)
+        fused = stages["fuse"] = fuse(graph, backend.LEADERS, backend.has_code, backend.may_fail)
+        self.code = stages["plan"] = backend.compile_fused(fused, self.replaceable)
+
+    def __call__(
+        self, leaves: Sequence, numbers: Sequence, generators: Sequence, targets: dict[int, np.ndarray]
+    ) -> dict[int, np.ndarray]:
+        if self.code is None:
+            if self._left > 0:
+                self._left -= 1
+                return self.reference(leaves, numbers, generators, targets)
+            self.compile()
+        states = [g.get_state_raw() for g in generators] if self._random else []
+        try:
+            return self.code.run(leaves, numbers, generators, targets)
+        except (Fault, OverflowError):
+            # The reference names the value that is wrong; a number too large for the table it wraps, as a cast does.
+            for generator, state in zip(generators, states, strict=False):
+                generator.set_state_raw(state)
+            return self.reference(leaves, numbers, generators, targets)
+
+
+def work(graph: Graph) -> int:
+    """About how many scalar operations the graph takes."""
+    total = 0
+    for node in graph.nodes:
+        out = max((graph.metas[v].numel for v in node.outputs), default=0)
+        if node.op.name in ("matmul", "linear"):
+            out *= graph.metas[node.inputs[0]].shape[-1] if graph.metas[node.inputs[0]].ndim else 1
+        elif node.op.name == "convolution":
+            weight = graph.metas[node.inputs[1]]
+            out *= weight.numel // max(weight.shape[0], 1)
+        total += out
+    return total
