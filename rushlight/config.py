@@ -25,15 +25,16 @@ TABLE: dict[str, tuple[Any, str | None, str]] = {
     "trace_limit": (10_000, "RUSHLIGHT_TRACE_LIMIT", "entries after which a pending trace is run"),
     "program_limit": (256, "RUSHLIGHT_PROGRAM_LIMIT", "Programs kept; the least recently used go first"),
     "shared_copy_limit": (1 << 22, None, "bytes up to which memory shared with NumPy is copied when it enters a trace"),
-    "threads": (_cores(), "RUSHLIGHT_NUM_THREADS", "threads of the native backend"),
+    "threads": (_cores(), "RUSHLIGHT_NUM_THREADS", "threads of native code, the calling one included"),
     "reference_runs": (
         1,
         "RUSHLIGHT_REFERENCE_RUNS",
-        "runs of a small new step on the NumPy reference before it is compiled",
+        "runs of a small new step on the NumPy reference before it is compiled, if both give the same bits; 0: none",
     ),
-    "reference_work": (1 << 22, None, "scalar operations from which a new step is compiled at once"),
-    "backend": ("llvm", "RUSHLIGHT_BACKEND", "the backend that runs Programs"),
-    "target": ("", "RUSHLIGHT_TARGET", "processor family to generate code for; empty: the best that this one is"),
+    "reference_work": (1 << 22, None, "scalar operations of a step from which on it is compiled at once"),
+    "result_memory": (1 << 29, "RUSHLIGHT_RESULT_MEMORY", "bytes of large results remembered to be used again when their tensors are gone"),
+    "backend": ("llvm", "RUSHLIGHT_BACKEND", "what runs Programs: llvm, or numpy, the reference; numpy too where llvmlite is not installed"),
+    "target": ("", "RUSHLIGHT_TARGET", "processor family (avx512, avx2, sse, neon) to generate code for; empty: the best that this one is"),
     "cache_dir": ("", "RUSHLIGHT_CACHE_DIR", "folder of compiled kernels; empty: the user's cache folder"),
     "cache_limit": (1 << 28, "RUSHLIGHT_CACHE_LIMIT", "bytes of compiled kernels kept on disk; 0: none"),
 }
@@ -55,6 +56,7 @@ shared_copy_limit: int = _value(*TABLE["shared_copy_limit"][:2])
 threads: int = _value(*TABLE["threads"][:2])
 reference_runs: int = _value(*TABLE["reference_runs"][:2])
 reference_work: int = _value(*TABLE["reference_work"][:2])
+result_memory: int = _value(*TABLE["result_memory"][:2])
 backend: str = _value(*TABLE["backend"][:2])
 target: str = _value(*TABLE["target"][:2])
 cache_dir: str = _value(*TABLE["cache_dir"][:2])

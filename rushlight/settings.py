@@ -23,7 +23,7 @@ def get_num_threads() -> int:
 
 
 def set_num_threads(count: int) -> None:
-    """Set how many threads a program may use. On the NumPy backend these are the threads of its matrix products.
+    """Set how many threads a program may use: those of native programs, and of NumPy's matrix products where NumPy runs an op.
 
     >>> import rushlight as torch
     >>> before = torch.get_num_threads()
@@ -32,7 +32,8 @@ def set_num_threads(count: int) -> None:
     >>> torch.set_num_threads(before)
     """
     config.threads = _positive("set_num_threads", count)
-    backend.load().set_threads(count)
+    for name in {backend.chosen(), "numpy"}:
+        backend.load(name).set_threads(count)
 
 
 def get_num_interop_threads() -> int:

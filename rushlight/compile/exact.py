@@ -11,22 +11,23 @@ from rushlight.ir.op import TABLE
 _EXACT = frozenset(
     ("add", "sub", "mul", "div", "neg", "abs", "sqrt", "floor", "ceil", "trunc", "rint", "select", "cast", "and", "or", "xor", "not")
 ) | {"eq", "ne", "lt", "le", "gt", "ge"}  # fmt: skip
-_PRODUCTS = ("matmul", "linear", "convolution", "convolution_weight_backward")
+# Ops that move values and compute none, beside views and those that say so themselves.
+MOVES = frozenset(op.write.name for op in TABLE.values() if op.write is not None) | {"cat", "stack"}
 
 
 def exact(graph: Graph) -> bool:
-    """True when every node is a view, moves values about, rounds once, or runs on the reference in any case."""
+    """True when every node is a view, moves values about, draws random numbers, or rounds once."""
     return all(node.op.view or _is_exact(graph, node) for node in graph.nodes)
 
 
 def _is_exact(graph: Graph, node: Node) -> bool:
     op = node.op
-    if op.expand is not None or op.name in _PRODUCTS or op.name == "embedding_backward":
-        return False
+    if op.moves or op.random or op.name in POSITIONAL or op.name in MOVES or op is TABLE["cast"]:
+        return True
     if op.name in REDUCTIONS:
         return op.name not in ("sum", "prod") or not graph.metas[node.outputs[0]].dtype.is_floating_point
-    if op.name in POSITIONAL or op.lower is None or op is TABLE["cast"]:
-        return True
+    if op.lower is None:
+        return False
     kinds = [None if i is None else MEMORY_KIND.get(graph.metas[i].dtype.name) for i in node.inputs]
     if any(i is not None and kind is None for i, kind in zip(node.inputs, kinds, strict=True)):
         return True  # complex: the reference

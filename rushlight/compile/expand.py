@@ -20,11 +20,15 @@ def expand(graph: Graph) -> Graph:
     """Replace ops by their expansions until nothing is left to replace."""
     same: dict[int, int] = {}
     todo, done = graph.nodes[::-1], []
+
+    def final(v: int) -> int:
+        while v in same:  # what an expansion is made of may be replaced too
+            v = same[v]
+        return v
+
     while todo:
         node = todo.pop()
-        node.inputs = tuple(
-            tuple(same.get(v, v) for v in i) if i.__class__ is tuple else same.get(i, i) for i in node.inputs
-        )
+        node.inputs = tuple(tuple(map(final, i)) if i.__class__ is tuple else final(i) for i in node.inputs)
         expansion = None if node.op.expand is None else _traced(graph, node)
         if expansion is None:
             done.append(node)
@@ -34,13 +38,19 @@ def expand(graph: Graph) -> Graph:
         todo.extend(reversed(graph.nodes))
         same.update(zip(node.outputs, outputs, strict=True))
     graph.nodes = done
-    graph.outputs = {slot: same.get(v, v) for slot, v in graph.outputs.items()}
+    graph.outputs = {slot: final(v) for slot, v in graph.outputs.items()}
     return casts(graph)
 
 
 def _widened(x: Any) -> Any:
     """Half precision as float32: a composition rounds once, at its end."""
     return x.float() if x is not None and not isinstance(x, list) and x.dtype in (float16, bfloat16) else x
+
+
+def _as(meta: Meta, result: Any) -> Any:
+    """The result in the dtype that the op promised, and in rows if it promised that."""
+    result = result.to(meta.dtype)
+    return result.contiguous() if meta.contiguous else result
 
 
 def _traced(graph: Graph, node: Node) -> Expansion | None:
@@ -59,11 +69,12 @@ def _traced(graph: Graph, node: Node) -> Expansion | None:
     inputs = [stand(item) for item in node.inputs]
 
     def run() -> Any:
-        found = node.op.expand(*map(_widened, inputs), **node.static)
+        given = inputs if node.op.moves else map(_widened, inputs)
+        found = node.op.expand(*given, **node.static)
         if found is None:
             return None
         found = found if isinstance(found, tuple) else (found,)
-        return [r.to(graph.metas[v].dtype) for r, v in zip(found, node.outputs, strict=True)]
+        return [_as(graph.metas[v], r) for r, v in zip(found, node.outputs, strict=True)]
 
     child, results = trace_macro(run)
     if results is None:

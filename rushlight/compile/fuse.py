@@ -14,6 +14,7 @@ from rushlight.ir.groups import POSITIONAL, REDUCTIONS, Fused, Group, reduced_di
 from rushlight.ir.loop import MEMORY_KIND
 
 _MOST_NODES = 160  # of a nest: beyond, one kernel only compiles more slowly
+_MOST_WAITING = 32  # nodes that one node brings along
 _MOST_BUFFERS = 48
 _LOOK_BACK = 6  # groups back from the last that a node may join; and the first that it may join at all
 TOTAL = 1 << 15  # elements: above, a reduction to a single value is done in blocks
@@ -22,6 +23,11 @@ TOTAL = 1 << 15  # elements: above, a reduction to a single value is done in blo
 def supported(graph: Graph, node: Node) -> bool:
     """Whether every value of the node has a kind in the loop IR."""
     return all(graph.metas[v].dtype.name in MEMORY_KIND for v in (*node.operands(), *node.outputs))
+
+
+def _looks_up(node: Node) -> bool:
+    """Whether the node reads its operands elsewhere than at its own point: then they must be in memory."""
+    return node.op.name in POSITIONAL and node.op.name not in ("clone", "position_part", "tril", "triu")
 
 
 Asks = Callable[[Graph, Node], bool]
@@ -37,6 +43,7 @@ class _Fuser:
         self.waiting: dict[
             int, Node
         ] = {}  # made of what was there from the start, for one reader: placed where that goes
+        self.waited: dict[int, int] = {}  # value -> nodes that go where it goes
 
     def run(self) -> Fused:
         graph = self.graph
@@ -69,9 +76,10 @@ class _Fuser:
         for v in node.operands():
             if v in self.waiting and self.graph.metas[v].shape != self.graph.metas[node.outputs[0]].shape:
                 self._settle(v)
-        return not self.may_fail(self.graph, node) and all(
-            v in self.waiting or v not in self.home and not self.after.get(v) for v in node.operands()
-        )
+        self.waited[node.outputs[0]] = 1 + sum(self.waited[v] for v in node.operands() if v in self.waiting)
+        if self.waited[node.outputs[0]] > _MOST_WAITING or self.may_fail(self.graph, node):
+            return False
+        return all(v in self.waiting or v not in self.home and not self.after.get(v) for v in node.operands())
 
     def _settle(self, v: int) -> None:
         """Have a value in memory that has no group yet: one that waits, or one that readers compute anew."""
@@ -106,7 +114,7 @@ class _Fuser:
         graph = self.graph
         shape = graph.metas[(node.outputs if pointwise else node.inputs)[0]].shape
         for v in node.operands():
-            if v in self.waiting and (graph.metas[v].shape != shape or not pointwise):
+            if v in self.waiting and (graph.metas[v].shape != shape or not pointwise or _looks_up(node)):
                 self._settle(v)
         first, last = self._first(node), len(self.groups) - 1
         for index in [*range(last, max(first, last - _LOOK_BACK), -1), first]:
@@ -137,11 +145,13 @@ class _Fuser:
         shape = tuple(graph.metas[node.outputs[0]].shape)
         if not group.is_nest:
             return len(group.nodes[0].outputs) == 1 and node.op.pointwise and shape == group.shape and bool(inside) and not self.may_fail(graph, node)
-        if node.op.name in POSITIONAL and inside and node.op.name not in ("clone", "position_part", "tril", "triu"):
+        if inside and _looks_up(node):
             return False  # a look-up needs its table in memory
         if pointwise:
             if shape == group.shape:
                 return not (group.total and any(not group.full[v] for v in inside))
+            if node.op.name in POSITIONAL and node.op.name not in ("clone", "full_op", "position_part"):
+                return False  # positions are those of the whole grid
             return bool(group.reduced) and not group.total and shape == group.kept_shape and not any(
                 group.full[v] for v in inside
             )  # fmt: skip

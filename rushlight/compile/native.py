@@ -14,7 +14,7 @@ from rushlight.backend import load
 from rushlight.compile.exact import exact
 from rushlight.compile.fuse import fuse
 from rushlight.compile.passes import NATIVE_PASSES, run_passes
-from rushlight.errors import Fault
+from rushlight.errors import Fault, OutOfMemoryError
 from rushlight.ir.graph import Graph
 
 
@@ -43,6 +43,12 @@ class Native:
         fused = stages["fuse"] = fuse(graph, backend.LEADERS, backend.has_code, backend.may_fail)
         self.code = stages["plan"] = backend.compile_fused(fused, self.replaceable)
 
+    def summary(self) -> str:
+        """How the graph runs, in a line."""
+        if self.code is None:
+            return "small and new, so it ran on the NumPy reference"
+        return self.code.summary()
+
     def __call__(
         self, leaves: Sequence, numbers: Sequence, generators: Sequence, targets: dict[int, np.ndarray]
     ) -> dict[int, np.ndarray]:
@@ -54,8 +60,10 @@ class Native:
         states = [g.get_state_raw() for g in generators] if self._random else []
         try:
             return self.code.run(leaves, numbers, generators, targets)
-        except (Fault, OverflowError):
-            # The reference names the value that is wrong; a number too large for the table it wraps, as a cast does.
+        except OutOfMemoryError:
+            raise
+        except (Fault, OverflowError, IndexError, RuntimeError, ValueError):
+            # The reference names the op and the value that is wrong; a number too large for the table it wraps, as a cast does.
             for generator, state in zip(generators, states, strict=False):
                 generator.set_state_raw(state)
             return self.reference(leaves, numbers, generators, targets)

@@ -39,7 +39,10 @@ def compile_trace(trace: Trace, node: Entry, wanted: tuple[int, ...], replaceabl
     path = path_to(node)
     saved = residuals(trace, path, wanted)
     stages: dict[str, Any] = {}
-    graph = stages["build"] = build(path, wanted + tuple(s for s in saved if s not in wanted))
+    leaves = {slot: number for number, slot in enumerate(sorted(trace.leaf_slots))}
+    graph = stages["build"] = build(path, wanted + tuple(s for s in saved if s not in wanted and s not in leaves))
+    needed = {leaves[slot] for slot in saved if slot in leaves}
+    replaceable = {slot: leaf for slot, leaf in replaceable.items() if leaf not in needed}
     graph = run_passes(graph, PASSES, stages)
     if chosen() == "numpy":
         return Program(graph, saved, stages, load().compile_graph(graph))

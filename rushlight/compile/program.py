@@ -27,7 +27,8 @@ class Program:
     def show(self, stage: str | None = None) -> str:
         """The program as text, finished or after one named pass."""
         if stage is None:
-            return f"program: {len(self.graph.nodes)} ops\n{self.graph}"
+            how = getattr(self.run, "summary", lambda: "every op runs on the NumPy reference")()
+            return f"program: {len(self.graph.nodes)} ops; {how}\n{self.graph}"
         compile_now = getattr(self.run, "compile", None)
         if stage not in self.stages and compile_now is not None:
             compile_now()

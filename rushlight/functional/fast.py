@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from rushlight.dtype import FLOATING
 from rushlight.functional.quick import binary, from_array, is_operand, reflected, unary
 from rushlight.ir.op import TABLE, Op
 from rushlight.lazy.views import record_inplace
@@ -34,6 +35,18 @@ def _comparison(op: Op) -> Callable[[Any, Any], Any]:
     return apply
 
 
+def _power() -> Callable[[Any, Any], Any]:
+    """x ** 2 is x * x: an exponent that is a number may change from step to step, and a power of any exponent is dear."""
+    power, square = binary(TABLE["pow"], dunder=True), unary(TABLE["square"])
+
+    def apply(self: Any, other: Any) -> Any:
+        if other.__class__ in (int, float) and other == 2 and self._meta.dtype.category >= FLOATING:
+            return square(self)
+        return power(self, other)
+
+    return apply
+
+
 def _build() -> dict[str, Callable[..., Any]]:
     found: dict[str, Callable[..., Any]] = {}
     arithmetic = {
@@ -45,6 +58,7 @@ def _build() -> dict[str, Callable[..., Any]]:
         found[f"__{dunder}__"] = binary(TABLE[name], dunder=True)
         found[f"__r{dunder}__"] = reflected(TABLE[name])
         found[f"__i{dunder}__"] = _inplace(TABLE[name + "_"])
+    found["__pow__"] = _power()
     found["__matmul__"], found["__rmatmul__"] = binary(TABLE["matmul"], dunder=True), reflected(TABLE["matmul"])
     for dunder in ("eq", "ne", "lt", "le", "gt", "ge"):
         found[f"__{dunder}__"] = _comparison(TABLE[dunder])

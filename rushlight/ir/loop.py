@@ -35,7 +35,7 @@ def register_kind(kind: str) -> str:
 
 @dataclass(frozen=True)
 class Buffer:
-    """An operand. `along` is how it moves with the vector dimension: "0" not at all, "1" side by side, "s" by a stride;
+    """An operand. `along` is how it moves with the vector dimension: "0" not at all, "1" side by side, "-1" backwards, "s" by a stride;
     "scalar": it is one number, read once."""
 
     kind: str

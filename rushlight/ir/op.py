@@ -49,6 +49,8 @@ class Op:
     grad_none                           the vjp of an op with several results gets None, not zeros, for those without a gradient
     expand(*inputs, **static)           plain tensor code of simpler ops that compilers put in this op's place; returning None
                                         keeps the op
+    moves                               `expand` only moves, compares or counts: it gives the reference's bits, and half precision needs
+                                        no wider numbers in between
     quick                               for views: infer costs no more than to remember what it said; it and reference take
                                         the static arguments in order
     write                               for views: the op that puts a changed view back into its base
@@ -62,6 +64,7 @@ class Op:
     grad_none: bool = False
     lower: Any = None
     expand: Any = None
+    moves: bool = False
     promote: Callable[..., Any] | None = None
     pointwise: bool = False
     view: bool = False
@@ -146,7 +149,7 @@ def inplace_of(op: Op) -> Op:
     from rushlight.ir.inplace import inplace_infer
 
     return Op(
-        name=op.name + "_", params=op.params, infer=inplace_infer(op), reference=op.reference, vjp=op.vjp, lower=op.lower, expand=op.expand,
+        name=op.name + "_", params=op.params, infer=inplace_infer(op), reference=op.reference, vjp=op.vjp, lower=op.lower, expand=op.expand, moves=op.moves,
         promote=op.promote, pointwise=op.pointwise, random=op.random, inplace=True, functional=op,
         untracked=op.untracked, grad_name=op.grad_name, public=_inplace_public(op), doc=f"In-place version of `{op.name}`.",
     )  # fmt: skip

@@ -137,6 +137,18 @@ class Expr:
         raise TypeError("an Expr has no truth value while code is generated. Fix: use select(condition, a, b).")
 
 
+def kinds(x: Expr) -> tuple[str, ...]:
+    """The kinds of all nodes: with its text, which shows none, they are all that an expression is."""
+    seen: dict[int, Expr] = {}
+    todo = [x]
+    while todo:
+        e = todo.pop()
+        if id(e) not in seen:
+            seen[id(e)] = e
+            todo.extend(e.args)
+    return tuple(e.kind for e in seen.values())
+
+
 def const(value: float | int | bool, kind: str) -> Expr:
     """A constant."""
     return Expr("const", kind, (), value)

@@ -11,7 +11,7 @@ from rushlight.dtype import BOOL, FLOATING
 from rushlight.ir import scalar as L
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import TABLE, Op, declare
-from rushlight.ops import formulas, searching
+from rushlight.ops import compositions, formulas
 from rushlight.ops.reduce import dtype_name
 from rushlight.ops.rules import elementwise, like, wrap_dim
 from rushlight.ops.samples import unary, values
@@ -228,5 +228,5 @@ def _glu(x: np.ndarray, dim: int) -> np.ndarray:
 glu = declare(
     "glu_op(Tensor input, int dim=-1)", infer=_glu_infer, reference=_glu, vjp=(lambda g, out, x, dim: T.glu_gradient(g, x, dim),),
     samples=lambda: [((values(2, 4), -1), {}), ((values(4, 3), 0), {})], grad_name="GluBackward0",
-    expand=searching.glu, doc="the first half of input times the sigmoid of the second",
+    expand=compositions.glu, doc="the first half of input times the sigmoid of the second",
 )  # fmt: skip

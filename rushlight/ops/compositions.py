@@ -33,7 +33,9 @@ def _mean(x: Any, dims: tuple[int, ...]) -> Any:
 def mean(x: Any, dim: Any, keepdim: bool, dtype: Any) -> Any:
     """sum / count."""
     dims = wrap_dims(dim, x.ndim)
-    if not x.ndim or not x.numel():
+    if not x.ndim:
+        return x if dtype is None else x.to(dtype)
+    if not x.numel():
         return None
     return x.sum(dims, keepdim, dtype=dtype) / _count(x, dims)
 
@@ -49,8 +51,10 @@ def var(x: Any, dim: Any, keepdim: bool, correction: Any) -> Any:
 
 def logsumexp(x: Any, dim: Any, keepdim: bool) -> Any:
     """log(sum(exp(x − top))) + top."""
-    if not x.ndim or not x.numel() or not x.is_floating_point():
+    if not x.numel() or not x.is_floating_point():
         return None
+    if not x.ndim:
+        return x
     dims = wrap_dims(dim, x.ndim)
     top = x.amax(dims, True)
     top = T.where(top.isfinite(), top, 0)
@@ -60,20 +64,40 @@ def logsumexp(x: Any, dim: Any, keepdim: bool) -> Any:
 
 def softmax(x: Any, dim: int, dtype: Any) -> Any:
     """e / sum(e) for e = exp(x − max)."""
-    if not x.ndim or not x.numel():
+    if not x.numel():
         return None
     x = x if dtype is None else x.to(dtype)
+    if not x.ndim:
+        return (x - x).exp()
     e = (x - x.amax(dim, True)).exp()
     return e * e.sum(dim, True).reciprocal()
 
 
 def log_softmax(x: Any, dim: int, dtype: Any) -> Any:
     """x − max − log(sum(exp(x − max)))."""
-    if not x.ndim or not x.numel():
+    if not x.numel():
         return None
     x = x if dtype is None else x.to(dtype)
+    if not x.ndim:
+        return x - x
     away = x - x.amax(dim, True)
     return away - away.exp().sum(dim, True).log()
+
+
+def vector_norm(x: Any, ord: Any, dim: Any, keepdim: bool) -> Any:
+    """(Σ |x|^ord)^(1 / ord), and its limits."""
+    if not x.ndim or not x.numel():
+        return None
+    size, dim = x.abs(), wrap_dims(dim, x.ndim)
+    if ord in (float("inf"), float("-inf")):
+        return size.amax(dim, keepdim) if ord > 0 else size.amin(dim, keepdim)
+    if ord == 0:
+        return (size != 0).to(x.dtype).sum(dim, keepdim)
+    if ord == 1:
+        return size.sum(dim, keepdim)
+    if ord == 2:
+        return (size * size).sum(dim, keepdim).sqrt()
+    return (size**ord).sum(dim, keepdim) ** (1.0 / ord)
 
 
 # --- normalisations ---------------------------------------------------------------------------------------------------
@@ -135,8 +159,9 @@ def normalised_gradient(kind: str) -> Any:
         normal = (seen - mean.reshape(kept)) * rstd
         products = g * normal
         shape_of_parameters = tuple(form) if kind == "layer_norm" else (x.shape[1],)
-        to_weight = products.sum(across, True).reshape(shape_of_parameters)
-        to_bias = g.sum(across, True).reshape(shape_of_parameters)
+        to_weight, to_bias = (
+            (part.sum(across, True) if across else part).reshape(shape_of_parameters) for part in (products, g)
+        )
         if weight is not None:
             scale = _wide(weight, shape, params)
             g, products = g * scale, products * scale
@@ -156,14 +181,31 @@ def batch_norm_eval(x: Any, mean: Any, var: Any, weight: Any, bias: Any, eps: An
     return out if bias is None else out + bias.reshape(wide)
 
 
+def running_average(running: Any, batch: Any, momentum: Any, scale: float) -> Any:
+    """(1 − momentum) · running + momentum · scale · batch, of floats."""
+    if not running.is_floating_point():
+        return None
+    return running * (1 - momentum) + batch.reshape(running.shape).to(running.dtype) * (momentum * scale)
+
+
 # --- products ---------------------------------------------------------------------------------------------------------
+
+
+def matmul(a: Any, b: Any) -> Any:
+    """Products with a vector are sums of products: their time is that of reading the matrix."""
+    if a.ndim > 1 and b.ndim > 1 or not a.is_floating_point():
+        return None
+    if b.ndim == 1:
+        return (a * b).sum(-1)
+    return (a.unsqueeze(-1) * b).sum(-2)
 
 
 def linear(x: Any, weight: Any, bias: Any) -> Any:
     """x @ weightᵀ + bias."""
-    if x.ndim < 2 or weight.ndim != 2:
-        return None
-    out = T.matmul(x, weight.t())
+    if weight.ndim == 1:
+        out = T.matmul(x, weight)
+    else:
+        out = T.matmul(weight, x) if x.ndim == 1 else T.matmul(x, weight.t())
     return out if bias is None else out + bias
 
 
@@ -172,6 +214,15 @@ def convolution(x: Any, weight: Any, bias: Any, **static: Any) -> Any:
     if bias is None:
         return None
     return T.apply("convolution", (x, weight, None), static) + bias.reshape((1, -1, *(1,) * (x.ndim - 2)))
+
+
+# --- activations --------------------------------------------------------------------------------------------------
+
+
+def glu(x: Any, dim: int) -> Any:
+    """The first half times the sigmoid of the second."""
+    half = x.shape[dim] // 2
+    return x.narrow(dim, 0, half) * x.narrow(dim, half, half).sigmoid()
 
 
 # --- losses -----------------------------------------------------------------------------------------------------------

@@ -100,7 +100,7 @@ def _eye_infer(n: int, m: int, dtype: Any, device: Any) -> Meta:
 eye = declare(
     "eye_op(int n, int m, dtype dtype, any device)", infer=_eye_infer,
     reference=lambda n, m, dtype, device: np.eye(n, m, dtype=dtype.compute),
-    samples=lambda: [((2, 3, dtypes.float64, devices.cpu), {})], expand=rearrange.eye, doc="ones on the diagonal",
+    samples=lambda: [((2, 3, dtypes.float64, devices.cpu), {})], expand=rearrange.eye, moves=True, doc="ones on the diagonal",
 )  # fmt: skip
 position = declare(
     "position_part(Tensor input, int dim)", infer=lambda x, dim: meta(x.shape, dtypes.int64, x.device),

@@ -9,7 +9,7 @@ import numpy as np
 from rushlight import dtype as dtypes
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import declare
-from rushlight.ops import rearrange
+from rushlight.ops import bags, rearrange
 from rushlight.ops.rules import like
 from rushlight.ops.samples import values
 from rushlight.ops.tensor_code import T, no_second_derivative
@@ -128,7 +128,7 @@ def _one_hot_infer(x: Meta, num_classes: int) -> Meta:
 
 one_hot = declare(
     "one_hot_op(Tensor input, int num_classes)", infer=_one_hot_infer, reference=_one_hot,
-    samples=lambda: [((np.array([0, 2, 1]), 4), {}), ((np.array([[0], [2]]), 3), {})], expand=rearrange.one_hot, doc="1 at the class's position, 0 elsewhere",
+    samples=lambda: [((np.array([0, 2, 1]), 4), {}), ((np.array([[0], [2]]), 3), {})], expand=rearrange.one_hot, moves=True, doc="1 at the class's position, 0 elsewhere",
 )  # fmt: skip
 
 
@@ -231,12 +231,12 @@ embedding_bag = declare(
     samples=lambda: [
         ((values(5, 3), np.array([0, 4, 4, 1]), np.array([0, 2, 2]), None, mode, -1, False, False), {}) for mode in ("sum", "mean", "max")
     ],
-    doc="sums, means or maxima of the rows of each bag",
+    expand=bags.embedding_bag, doc="sums, means or maxima of the rows of each bag",
 )  # fmt: skip
 embedding_bag_backward = declare(
     "embedding_bag_backward(Tensor grad, Tensor weight, Tensor indices, Tensor offsets, Tensor? per_sample_weights, str mode, "
     "int padding_idx, bool include_last, bool by_frequency)",
     infer=lambda grad, weight, indices, *rest, **static: (like(weight), like(grad, shape=indices.shape)),
     reference=_bag_backward, vjp=(*[no_second_derivative("embedding_bag")] * 2, None, None, None),
-    doc="the gradients of embedding_bag with respect to its weight and the weights of the samples",
+    expand=bags.embedding_bag_backward, doc="the gradients of embedding_bag with respect to its weight and the weights of the samples",
 )  # fmt: skip

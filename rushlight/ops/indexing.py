@@ -136,7 +136,7 @@ index_put = declare(
     ),
     inplace=True,
     samples=lambda: [((values(4, 3), values(2, 3), [np.array([0, 2])], (0,), True), {}), ((values(4), values(2), [np.array([1, 3])], (0,), False), {})],
-    expand=rearrange.index_put, doc="input with elements at index tensors replaced (or added to)",
+    expand=rearrange.index_put, moves=True, doc="input with elements at index tensors replaced (or added to)",
 )  # fmt: skip
 
 
@@ -231,7 +231,7 @@ index_copy = declare(
         lambda g, out, x, index, source, dim: T.index_select(g, dim, index).reshape(source.shape),
     ),
     inplace=True, samples=lambda: [((values(4, 3), np.array([0, 2]), values(2, 3), 0), {})],
-    grad_name="IndexCopyBackward0", expand=rearrange.index_copy, doc="input with positions of one dimension replaced",
+    grad_name="IndexCopyBackward0", expand=rearrange.index_copy, moves=True, doc="input with positions of one dimension replaced",
 )  # fmt: skip
 
 
@@ -323,7 +323,7 @@ scatter = declare(
     ),
     inplace=True,
     samples=lambda: [((values(3, 4), np.array([[0, 2], [1, 3]]), values(2, 2), 1, ""), {}), ((values(3, 4), np.array([[0, 2], [1, 1]]), values(2, 2), 1, "add"), {})],
-    grad_name="ScatterBackward0", expand=rearrange.scatter, doc="input with src written (or added) at index along `dim`",
+    grad_name="ScatterBackward0", expand=rearrange.scatter, moves=True, doc="input with src written (or added) at index along `dim`",
 )  # fmt: skip
 
 
@@ -339,7 +339,7 @@ take = declare(
     "take(Tensor input, Tensor index)", infer=_take_infer,
     reference=lambda x, index: x.reshape(-1)[checked(index, x.size, 0, "take")],
     vjp=(lambda g, out, x, index: T.zeros(x.numel(), dtype=g.dtype).index_add(0, index.reshape(-1), g.reshape(-1)).reshape(x.shape), None),
-    samples=lambda: [((values(3, 4), np.array([[0, 5], [11, 5]])), {})], expand=rearrange.take, doc="elements of the flattened input",
+    samples=lambda: [((values(3, 4), np.array([[0, 5], [11, 5]])), {})], expand=rearrange.take, moves=True, doc="elements of the flattened input",
 )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from rushlight.dtype import FLOATING
 from rushlight.errors import explain_error
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import declare
-from rushlight.ops import compositions, searching
+from rushlight.ops import compositions
 from rushlight.ops.reduce import expand_reduced
 from rushlight.ops.rules import broadcast_shapes, like, reduced_shape, wrap_dims
 from rushlight.ops.samples import values
@@ -92,7 +92,7 @@ matmul = declare(
         ((values(2, 1, 2, 3), values(3, 3, 4, seed=1)), {}), ((values(3), values(3, 4)), {}), ((values(2, 3), values(3)), {}),
         ((values(3), values(3, seed=1)), {}), ((values(5, 2, 3), values(3)), {}),
     ],
-    doc="the matrix product, over leading batch dimensions",
+    expand=compositions.matmul, doc="the matrix product, over leading batch dimensions",
 )  # fmt: skip
 
 
@@ -220,5 +220,5 @@ vector_norm = declare(
     "vector_norm_op(Tensor input, any ord, int[]? dim, bool keepdim)", infer=_norm_infer, reference=_norm,
     vjp=(_norm_rule,), grad_name="LinalgVectorNormBackward0",
     samples=lambda: [((values(3, 4), p, 1, False), {}) for p in (2, 1, 3, 1.5, float("inf"), 0)],
-    expand=searching.vector_norm, doc="(sum of |input|^ord)^(1/ord) over `dim`",
+    expand=compositions.vector_norm, doc="(sum of |input|^ord)^(1/ord) over `dim`",
 )  # fmt: skip

@@ -136,7 +136,7 @@ roll = declare(
     "roll(Tensor input, int[] shifts, int[] dims=())", infer=lambda x, shifts, dims: like(x),
     reference=lambda x, shifts, dims: np.roll(x, shifts, dims or None),
     vjp=(lambda g, out, x, shifts, dims: g.roll(tuple(-s for s in shifts), dims),),
-    samples=lambda: [((values(3, 4), (1,), (1,)), {}), ((values(3, 4), (2,)), {})], expand=rearrange.roll, doc="positions shifted around",
+    samples=lambda: [((values(3, 4), (1,), (1,)), {}), ((values(3, 4), (2,)), {})], expand=rearrange.roll, moves=True, doc="positions shifted around",
 )  # fmt: skip
 
 
@@ -175,7 +175,7 @@ def _repeat_back(g: Any, out: Any, x: Any, repeats: Sequence[int]) -> Any:
 repeat = declare(
     "repeat(Tensor input, int[] repeats)", public="method", infer=_repeat_infer,
     reference=lambda x, repeats: np.tile(x, repeats), vjp=(_repeat_back,),
-    samples=lambda: [((values(2, 3), (2, 1, 2)), {})], expand=rearrange.repeat, doc="the tensor tiled",
+    samples=lambda: [((values(2, 3), (2, 1, 2)), {})], expand=rearrange.repeat, moves=True, doc="the tensor tiled",
 )  # fmt: skip
 
 

@@ -291,5 +291,5 @@ def _running_lower(running: L.Expr, batch: L.Expr, momentum: L.Expr, scale: floa
 running_average = declare(
     "running_average_op(Tensor input, Tensor batch, Number momentum, float scale)", infer=_running_infer, reference=_running,
     inplace=True, samples=lambda: [((values(4), values(4, seed=1), 0.1, 1.5), {})],
-    lower=_running_lower, doc="(1 − momentum) · input + momentum · scale · batch, without a gradient",
+    lower=_running_lower, expand=compositions.running_average, doc="(1 − momentum) · input + momentum · scale · batch, without a gradient",
 )  # fmt: skip

@@ -66,7 +66,7 @@ def _constant_vjp(g: Any, out: Any, x: Any, value: Any, *, needs: tuple[bool, ..
 constant_pad_nd = declare(
     "constant_pad_nd(Tensor input, int[] pad, Number value=0)", public="function", infer=_constant_infer, reference=_constant, vjp=_constant_vjp,
     samples=lambda: [((values(2, 3), (1, 2), 0.5), {}), ((values(2, 3, 4), (1, -1, -1, 2)), {})],
-    expand=rearrange.constant_pad, doc="margins of a constant; negative ones cut off",
+    expand=rearrange.constant_pad, moves=True, doc="margins of a constant; negative ones cut off",
 )  # fmt: skip
 
 

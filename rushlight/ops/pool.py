@@ -13,6 +13,7 @@ from rushlight.dtype import BOOL, COMPLEX
 from rushlight.errors import explain_error
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import declare
+from rushlight.ops import rearrange
 from rushlight.ops.rules import forbid, like
 from rushlight.ops.samples import values
 from rushlight.ops.tensor_code import T
@@ -195,7 +196,7 @@ pool_gather = declare(
     "pool_gather_part(Tensor input, Tensor indices, int n)", infer=lambda x, indices, n: like(x, shape=indices.shape),
     reference=lambda x, indices, n: np.take_along_axis(_flat(x, n), _flat(indices, n), -1).reshape(indices.shape),
     vjp=(lambda g, out, x, indices, n: T.apply("pool_scatter_part", (g, indices), {"size": last_sizes(x, n), "add": True}), None),
-    samples=lambda: [((values(2, 5), np.array([[0, 3], [1, 4]])), {"n": 1})], doc="values read at indices of the flattened last n dimensions",
+    samples=lambda: [((values(2, 5), np.array([[0, 3], [1, 4]])), {"n": 1})], expand=rearrange.pool_gather, moves=True, doc="values read at indices of the flattened last n dimensions",
 )  # fmt: skip
 
 # --- adaptive maxima ----------------------------------------------------------------------------------------------

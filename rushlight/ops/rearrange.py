@@ -1,6 +1,6 @@
 """What ops that move elements are made of, in plain tensor code: views, copies into windows, writes at counted indices.
 
-As `compositions`: each gets the op's inputs and static arguments and returns what the op returns; None keeps the op as it is.
+As `compositions`: each gets the op's inputs and static arguments and returns what the op returns; None keeps the op.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rushlight.dtype import float32, float64, int64
+from rushlight.ir.meta import contiguous_stride
 from rushlight.ops.tensor_code import T
 
 Ints = Sequence[int]
@@ -25,8 +26,6 @@ def written(x: Any, src: Any) -> Any:
 
 def repeat(x: Any, repeats: Ints) -> Any:
     """Every dimension doubled by one that steps nowhere, and the two read as one."""
-    if 0 in repeats or not x.numel():
-        return None
     shape = (1,) * (len(repeats) - x.ndim) + tuple(x.shape)
     pairs = [n for size in shape for n in (1, size)]
     wide = [n for pair in zip(repeats, shape, strict=True) for n in pair]
@@ -35,7 +34,7 @@ def repeat(x: Any, repeats: Ints) -> Any:
 
 def roll(x: Any, shifts: Ints, dims: Ints) -> Any:
     """Without dimensions: those of the elements in one row."""
-    if dims or not x.numel():
+    if dims:
         return None
     shifts = (shifts,) if isinstance(shifts, int) else shifts
     return T.roll(x.reshape(-1), (sum(shifts),), (0,)).reshape(x.shape)
@@ -53,12 +52,12 @@ def constant_pad(x: Any, value: Any, pad: Ints) -> Any:
     if not any(a or b for a, b in grown):
         return T.apply("clone", (x,), {"memory_format": "contiguous"})
     size = tuple(n + a + b for n, (a, b) in zip(x.shape, grown, strict=True))
-    whole = T.apply("full_op", (value,), {"size": size, "dtype": x.dtype, "device": x.device})
+    whole = T.apply("full_op", (value,), {"size": (), "dtype": x.dtype, "device": x.device}).expand(size)
     if not x.numel():
         return whole
-    steps = whole.stride()
+    steps = contiguous_stride(size)
     start = sum(a * s for (a, _), s in zip(grown, steps, strict=True))
-    static = {"size": tuple(x.shape), "stride": tuple(steps), "storage_offset": start}
+    static = {"size": tuple(x.shape), "stride": steps, "storage_offset": start}
     return T.apply("as_strided_write", (whole, x), static)
 
 
@@ -158,7 +157,7 @@ def scatter(x: Any, index: Any, src: Any, dim: int, reduce: str) -> Any:
     if not reduce or not _half(x):
         return None
     wide = T.apply("scatter_op", (x.float(), index, src.float()), {"dim": dim, "reduce": reduce})
-    return _as(wide.to(x.dtype), x)
+    return wide.to(x.dtype)
 
 
 def index_put(x: Any, value: Any, indices: Any, dims: Ints, accumulate: bool) -> Any:
@@ -166,12 +165,7 @@ def index_put(x: Any, value: Any, indices: Any, dims: Ints, accumulate: bool) ->
     if not accumulate or not _half(x):
         return None
     wide = T.apply("index_put", (x.float(), value.float(), indices), {"dims": dims, "accumulate": True})
-    return _as(wide.to(x.dtype), x)
-
-
-def _as(result: Any, x: Any) -> Any:
-    """The result, if its layout is the input's."""
-    return result if result.stride() == x.stride() else None
+    return wide.to(x.dtype)
 
 
 def index_add(x: Any, index: Any, source: Any, alpha: Any, dim: int) -> Any:
@@ -194,6 +188,16 @@ def take(x: Any, index: Any) -> Any:
     return T.apply("index", (x.reshape(-1), [index]), {"dims": (0,)})
 
 
+def pool_gather(x: Any, indices: Any, n: int) -> Any:
+    """The last n dimensions in one row, and a look-up in it."""
+    flat = x.reshape([*x.shape[: x.ndim - n], -1])
+    return (
+        T.gather(flat, -1, indices.reshape([*flat.shape[:-1], -1])).reshape(indices.shape)
+        if x.numel() and indices.numel()
+        else None
+    )
+
+
 def one_hot(index: Any, num_classes: int) -> Any:
     """Whether each class is the element's, which must be one."""
     if not num_classes:
@@ -206,6 +210,8 @@ def unfold_backward(g: Any, input_sizes: Ints, dim: int, size: int, step: int) -
     """One window after the other added at its places."""
     if not g.numel():
         return None
+    if g.ndim == len(input_sizes):  # of a single number: one window of one element
+        return g.reshape(input_sizes)
     dim %= len(input_sizes)
     count = g.shape[dim]
     index = T.arange(count, dtype=int64).view(-1, 1) * step + T.arange(size, dtype=int64)

@@ -199,7 +199,7 @@ def _extreme_dim(name: str) -> Op:
         f"{name}_dim(Tensor input, int dim, bool keepdim=False)", infer=infer, reference=reference,
         vjp=(lambda g, out, x, dim, keepdim: T.value_selecting_gradient(g[0], out[1], x, dim, keepdim),),
         samples=lambda: [((values(3, 4), 1), {}), ((values(3, 4), 0), {"keepdim": True})],
-        expand=searching.extreme_dim("a" + name), grad_name=f"{name.capitalize()}Backward0", doc=f"the {name} along `dim` and where it is",
+        expand=searching.extreme_dim("a" + name), moves=True, grad_name=f"{name.capitalize()}Backward0", doc=f"the {name} along `dim` and where it is",
     )  # fmt: skip
 
 
@@ -225,7 +225,7 @@ def _arg(name: str) -> Op:
     return declare(
         f"{name}(Tensor input, int? dim=None, bool keepdim=False)", infer=infer, reference=reference,
         samples=lambda: [((values(3, 4),), {}), ((values(3, 4), 1), {"keepdim": True})],
-        expand=searching.arg_extreme("a" + name[3:]), doc=f"the index of the {'largest' if name == 'argmax' else 'smallest'}",
+        expand=searching.arg_extreme("a" + name[3:]), moves=True, doc=f"the index of the {'largest' if name == 'argmax' else 'smallest'}",
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from rushlight.errors import explain_error
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import declare
-from rushlight.ops import rearrange
+from rushlight.ops import rearrange, resizing
 from rushlight.ops.pool import regions
 from rushlight.ops.rules import like
 from rushlight.ops.samples import values
@@ -201,13 +201,13 @@ resample = declare(
             "resample_backward", (g,), {"size": tuple(x.shape[x.ndim - len(output_size) :]), "output_size": output_size, **s}
         ),
     ),
-    samples=_resample_samples, grad_name="UpsampleBackward0",
+    samples=_resample_samples, expand=resizing.resample, grad_name="UpsampleBackward0",
     doc="the last dimensions at another size: nearest, nearest-exact, linear, cubic, area, linear-aa or cubic-aa",
 )  # fmt: skip
 resample_backward = declare(
     "resample_backward(Tensor input, int[] size, int[] output_size, str mode, bool align_corners, any scales)",
     infer=lambda g, size, **_: like(g, shape=(*g.shape[: g.ndim - len(size)], *size)), reference=_resample_back,
-    vjp=(lambda g, out, x, size, **s: T.apply("resample_op", (g,), s),), doc="each output's gradient shared out to what it mixed",
+    vjp=(lambda g, out, x, size, **s: T.apply("resample_op", (g,), s),), expand=resizing.resample_backward, doc="each output's gradient shared out to what it mixed",
 )  # fmt: skip
 
 # --- patches as columns -------------------------------------------------------------------------------------------
@@ -283,7 +283,7 @@ def _col2im(
 im2col = declare(
     "im2col_op(Tensor input, int[] kernel_size, int[] dilation, int[] padding, int[] stride)", infer=_im2col_infer, reference=_im2col,
     vjp=(lambda g, out, x, **s: T.apply("col2im_op", (g,), {"output_size": tuple(x.shape[2:]), **s}),), grad_name="Im2ColBackward0",
-    samples=lambda: [((values(2, 3, 5, 4), (2, 3), (1, 1), (1, 0), (2, 1)), {})], expand=rearrange.im2col, doc="each patch as a column",
+    samples=lambda: [((values(2, 3, 5, 4), (2, 3), (1, 1), (1, 0), (2, 1)), {})], expand=rearrange.im2col, moves=True, doc="each patch as a column",
 )  # fmt: skip
 col2im = declare(
     "col2im_op(Tensor input, int[] output_size, int[] kernel_size, int[] dilation, int[] padding, int[] stride)",

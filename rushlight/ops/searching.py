@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from rushlight.dtype import bool_, uint8
+from rushlight.dtype import bool_, int32, int64, uint8
 from rushlight.ops.tensor_code import T
 
-FEW = 64  # elements of a set that are all compared
+FEW = 64  # elements of a set or of a sequence that are all compared
 
 
 def _first(x: Any, top: Any, dim: int) -> Any:
@@ -64,25 +64,15 @@ def isin(elements: Any, test: Any, invert: bool) -> Any:
     return found.logical_not() if invert else found
 
 
-def vector_norm(x: Any, ord: Any, dim: Any, keepdim: bool) -> Any:
-    """(Σ |x|^ord)^(1 / ord), and its limits."""
-    if not x.ndim or not x.numel():
+def searchsorted(ordered: Any, wanted: Any, right: bool, out_int32: bool) -> Any:
+    """How many elements of a short sequence lie before each value; NaN lies after everything."""
+    if ordered.shape[-1] > FEW or not ordered.numel() or not wanted.numel():
         return None
-    if x.dtype.itemsize == 2:  # a sum of squares soon leaves the range of half precision
-        return T.apply("vector_norm_op", (x.float(),), {"ord": ord, "dim": dim, "keepdim": keepdim}).to(x.dtype)
-    size = x.abs()
-    if ord in (float("inf"), float("-inf")):
-        return size.amax(dim or (), keepdim) if ord > 0 else size.amin(dim or (), keepdim)
-    if ord == 0:
-        return (size != 0).to(x.dtype).sum(dim, keepdim)
-    if ord == 1:
-        return size.sum(dim, keepdim)
-    if ord == 2:
-        return (size * size).sum(dim, keepdim).sqrt()
-    return (size**ord).sum(dim, keepdim) ** (1.0 / ord)
-
-
-def glu(x: Any, dim: int) -> Any:
-    """The first half times the sigmoid of the second."""
-    half = x.shape[dim] // 2
-    return x.narrow(dim, 0, half) * x.narrow(dim, half, half).sigmoid()
+    a, b = (ordered, wanted.unsqueeze(-1)) if ordered.ndim == 1 else (ordered.unsqueeze(-2), wanted.unsqueeze(-1))
+    low, high = (b, a) if right else (a, b)
+    before = low < high
+    if ordered.is_floating_point():
+        before = before | high.isnan() & low.isnan().logical_not()
+    if right:
+        before = before.logical_not()
+    return before.sum(-1).to(int32 if out_int32 else int64)

@@ -239,7 +239,7 @@ def _search(ordered: np.ndarray, wanted: np.ndarray, right: bool, out_int32: boo
 searchsorted = declare(
     "searchsorted_op(Tensor sorted_sequence, Tensor input, bool right, bool out_int32)", infer=_search_infer,
     reference=_search,
-    promote=lambda *metas, **_: result_dtype(*metas), doc="where each value would be inserted to keep the order",
+    promote=lambda *metas, **_: result_dtype(*metas), expand=searching.searchsorted, moves=True, doc="where each value would be inserted to keep the order",
 )  # fmt: skip
 
 
@@ -253,7 +253,7 @@ def _isin_infer(elements: Meta, test: Meta, invert: bool) -> Meta:
 isin = declare(
     "isin_op(Operand elements, Operand test_elements, bool invert)", infer=_isin_infer,
     reference=lambda a, b, invert: np.isin(a, b, invert=invert), promote=lambda *metas, **_: result_dtype(*metas),
-    expand=searching.isin, doc="whether each element is among the test elements",
+    expand=searching.isin, moves=True, doc="whether each element is among the test elements",
 )  # fmt: skip
 
 

@@ -165,7 +165,7 @@ square = declare(
     "square(Tensor input)", infer=lambda x: elementwise("square", (x,), dtypes.int64 if x.dtype.category == BOOL else x.dtype),
     reference=lambda x: np.square(x.astype(np.int64) if x.dtype == bool else x), vjp=(lambda g, out, x: g * conj(2 * x),),
     pointwise=True, inplace=True, samples=unary, lower=lambda x: L.cast(x, "i64") if x.kind == "b1" else x * x,
-    doc="input * input",
+    grad_name="PowBackward0", doc="input * input",
 )  # fmt: skip
 conj_physical = _real_unary(
     "conj_physical",

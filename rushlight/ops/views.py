@@ -89,7 +89,7 @@ def _alias_write(name: str, untracked: bool, vjp: Any) -> Op:
     return declare(
         f"{name}_write(Tensor input, Tensor src)", infer=lambda x, src: x.variant(requires_grad=False, leaf=False),
         reference=lambda x, src: src.copy(), vjp=vjp, inplace=True, untracked=untracked,
-        expand=rearrange.written, doc="input, whose memory now holds src",
+        expand=rearrange.written, moves=True, doc="input, whose memory now holds src",
     )  # fmt: skip
 
 

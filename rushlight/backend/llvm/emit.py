@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from rushlight.backend.llvm.text import REGISTER, Writer, constant, vector
 from rushlight.backend.llvm.vectormath import FUNCTIONS
-from rushlight.ir.loop import ITEMSIZE
+from rushlight.ir.loop import ITEMSIZE, register_kind
 from rushlight.ir.scalar import Expr
 
 _ARITHMETIC = {"add": ("fadd", "add"), "sub": ("fsub", "sub"), "mul": ("fmul", "mul")}
@@ -150,6 +150,18 @@ def read(w: Writer, kind: str, lanes: int, place: str, mask: str | None) -> str:
         f"call {wide} @llvm.masked.load(ptr align {ITEMSIZE[kind]} {place}, <{lanes} x i1> {mask}, {wide} zeroinitializer)"
     )
     return from_memory(w, kind, lanes, raw)
+
+
+def read_backwards(w: Writer, kind: str, lanes: int, place: str, mask: str | None) -> str:
+    """As `read`, each lane's element before the one of the lane before it."""
+    back = "<" + ", ".join(f"i32 {lanes - 1 - i}" for i in range(lanes)) + ">"
+
+    def turned(wide: str, value: str) -> str:
+        return w.let(f"shufflevector {wide} {value}, {wide} poison, <{lanes} x i32> {back}")
+
+    first = w.at(place, str(1 - lanes), memory_type(kind))
+    mask = None if mask is None else turned(f"<{lanes} x i1>", mask)
+    return turned(vector(register_kind(kind), lanes), read(w, kind, lanes, first, mask))
 
 
 def gather(w: Writer, kind: str, lanes: int, places: str, mask: str | None) -> str:

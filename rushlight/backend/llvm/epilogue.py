@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from rushlight.backend.llvm import emit
-from rushlight.backend.llvm.grids import Scalars, kind_of
+from rushlight.backend.llvm.grids import Scalars, kind_of, rounded
 from rushlight.backend.llvm.instruction import Word
 from rushlight.backend.llvm.layout import Layout, Place, Storage
 from rushlight.backend.llvm.text import Writer
 from rushlight.backend.llvm.tile import broadcast
 from rushlight.ir.groups import Fused, Group
 from rushlight.ir.loop import load, register_kind, value
-from rushlight.ir.scalar import Expr
+from rushlight.ir.scalar import Expr, kinds
 
 
 @dataclass
@@ -47,7 +47,8 @@ class Epilogue:
         self.exprs: list[tuple[int, Expr]] = []
         names = [leader.outputs[0]]
         graph = fused.graph
-        self.scalars.inside[names[0]] = value(0, register_kind(kind_of(graph.metas[names[0]])))
+        kind = kind_of(graph.metas[names[0]])
+        self.scalars.inside[names[0]] = rounded(value(0, register_kind(kind)), kind)
         for node in group.nodes[1:]:
             out = node.outputs[0]
             self.exprs.append((len(names), self.scalars.node(node)))
@@ -75,6 +76,13 @@ class Epilogue:
             self.keys[key] = len(self.operands)
             self.operands.append(_Operand(place, steps))
         return self.keys[key]
+
+    @property
+    def signature(self) -> str:
+        """All that its code depends on."""
+        operands = [(kind_of(o.place.meta), o.along, any(o.steps)) for o in self.operands]
+        exprs = [(name, expr, kinds(expr)) for name, expr in self.exprs]
+        return repr((len(self.coordinates), operands, exprs, [(o, name) for o, name, _ in self.stores]))
 
     @property
     def words(self) -> list[Word]:

@@ -11,7 +11,7 @@ from rushlight.backend.llvm import lookups, target
 from rushlight.backend.llvm.instruction import Instruction, Word, grain_for
 from rushlight.backend.llvm.layout import STATUS, Layout, Place, Storage
 from rushlight.backend.llvm.nest import kernel_text, leaves
-from rushlight.backend.llvm.text import module
+from rushlight.backend.llvm.text import module, remembered
 from rushlight.ir import scalar as L
 from rushlight.ir.graph import Graph, Node
 from rushlight.ir.groups import POSITIONAL, REDUCTIONS, Fused, Group
@@ -50,7 +50,7 @@ def lowered(graph: Graph, node: Node) -> bool:
     if name in lookups.MOVES:
         return lookups.supported(graph, node)
     if name in POSITIONAL:
-        return name not in LOOKUPS or all(graph.metas[v].ndim for v in node.inputs[:2])
+        return name not in LOOKUPS or name == "embedding_op" or all(graph.metas[v].ndim for v in node.inputs[:2])
     if name in REDUCTIONS:
         out = graph.metas[node.outputs[0]].dtype.name
         return out == "bool" if name in ("any", "all") else out != "bool"
@@ -71,6 +71,11 @@ def may_fail(graph: Graph, node: Node) -> bool:
         return False
     found = _expression(graph, node)
     return found is not None and _requires(found)
+
+
+def rounded(expr: Expr, memory: str) -> Expr:
+    """What memory of a kind would keep of a value."""
+    return Expr("stored", "f32", (expr,), memory) if memory in ("f16", "bf16") else expr
 
 
 class Scalars:
@@ -105,7 +110,7 @@ class Scalars:
         """The expression of a pointwise node, in the kind of its result, rounded as its result is stored."""
         memory = kind_of(self.graph.metas[node.outputs[0]])
         found = self._exactly(node)
-        return Expr("stored", "f32", (found,), memory) if memory in ("f16", "bf16") and found.op != "load" else found
+        return rounded(found, memory)
 
     def _exactly(self, node: Node) -> Expr:
         out = self.graph.metas[node.outputs[0]]
@@ -229,10 +234,14 @@ class Grid:
         return found
 
     def _score(self, dim: _Dim) -> int:
-        """How many operands lie side by side along a dimension (what is written counts twice)."""
+        """How much of what is read and written lies side by side along a dimension (what is written counts twice)."""
         if dim.size == 1:
             return -1
-        return sum((2 if o.written else 1) * (s == 1) for o, s in zip(self.operands, dim.strides, strict=True))
+        sides = zip(self.operands, dim.strides, strict=True)
+        return sum((2 if o.written else 1) * self._elements(o) for o, s in sides if s == 1)
+
+    def _elements(self, operand: _Operand) -> int:
+        return math.prod(n for n, s in zip(self.shape, operand.strides, strict=True) if s != 0)
 
     def _best(self, dims: list[_Dim]) -> int:
         return max(self._score(d) for d in dims)
@@ -261,7 +270,7 @@ class Grid:
         for number, o in enumerate(self.operands):
             steps = [d.strides[number] for d in dims]
             single = not any(steps) and not o.written
-            along = "scalar" if single else {0: "0", 1: "1"}.get(vector_dim.strides[number] if vector_dim else 0, "s")
+            along = "scalar" if single else {0: "0", 1: "1", -1: "-1"}.get(vector_dim.strides[number] if vector_dim else 0, "s")
             nest.buffers.append(Buffer(kind_of(o.place.meta), along))
             words.append((o.place.storage, o.place.offset))
             if not single:
@@ -433,7 +442,14 @@ def _requires(expr: Expr) -> bool:
 
 
 def _module(nest: Nest) -> str:
-    return module([kernel_text(nest)], target.current().function_attributes(target.host_cpu()))
+    family = target.current()
+
+    def write() -> str:
+        return module([kernel_text(nest)], family.function_attributes(target.host_cpu()))
+
+    # what the text of a Nest leaves out: kinds of constants and casts, and the space of stores
+    more = tuple((getattr(s, "full", True), L.kinds(s.expr)) for s in nest.statements)
+    return remembered((family.name, str(nest), nest.words, tuple(nest.axes.items()), more), write)
 
 
 def instructions(

@@ -1,8 +1,9 @@
 """Kernels that walk along some dimensions in order, one line beside the other: running sums, writes at indices.
 
-The argument block: the size of every *free* dimension (lines differ along them; vectors run along the last), of every *walked* one,
-the size of a block; then every buffer's address and its strides along all of these; then other integers; then the status word's address.
-A unit is one point of the free dimensions, or, with vectors, a block of the last of them at one point of the others.
+The argument block: the size of every *free* dimension (lines differ along them; vectors run along the last), of every
+*walked* one, the size of a block; then every buffer's address and its strides along all of these; then other integers;
+then the status word's address. A unit is one point of the free dimensions, or, with vectors, a block of the last of
+them at one point of the others.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ from rushlight.ir.graph import Node
 from rushlight.ir.loop import ITEMSIZE, MEMORY_KIND, register_kind
 
 _BLOCK = 64  # lines side by side in one unit
+_FEW = 8  # lines that are not worth a vector unless they lie side by side
 
 
 @dataclass(frozen=True)
 class Spec:
-    """What of a kernel is in its text: kinds of the buffers, how each moves with the vector ("0", "1" or "s"), numbers of dimensions."""
+    """What of a kernel is in its text: the buffers' kinds, how each moves with the vector ("0", "1", "s")."""
 
     kinds: tuple[str, ...]
     along: tuple[str, ...]
@@ -51,21 +53,23 @@ class Operand:
 
 @dataclass
 class Lines:
-    """A kernel's dimensions and buffers, from which its Spec and its words follow."""
+    """A kernel's dimensions and buffers, from which its Spec and its words follow.
+
+    dear   an element costs so much that lines become vectors even where their elements do not lie side by side
+    """
 
     free: list[int]
     walked: list[int]
     operands: list[Operand]
     words: list[int] = field(default_factory=list)
+    dear: bool = False
 
     def __post_init__(self) -> None:
         kept = [d for d in range(len(self.free)) if self.free[d] != 1]
         kept.sort(key=lambda d: -abs(self.operands[0].free[d]))
         self.free, self.walked, self.operands = self._merged(kept)
-        first = self.operands[0]
-        side_by_side = bool(self.free) and first.free[-1] == 1
         self.lanes = 1
-        if side_by_side:
+        if self.free and (self.operands[0].free[-1] == 1 or self.dear and self.free[-1] >= _FEW):
             wide = any(ITEMSIZE[o.kind] == 8 for o in self.operands)
             most = max(target.current().lanes // (2 if wide else 1), 1)
             self.lanes = min(most, 1 << (self.free[-1] - 1).bit_length())
@@ -119,8 +123,9 @@ class Lines:
         traffic = sum(elements * o.place.meta.dtype.itemsize for o in self.operands)
         return [
             Instruction(
-                label=node.op.name.removesuffix("_op"), text=text, words=words, units=units, grain=grain_for(units, cost), reads=reads,
-                writes=writes, cost=cost, flops=elements, traffic=traffic, entries=[node.entry],
+                label=node.op.name.removesuffix("_op"), text=text, words=words, units=units,
+                grain=grain_for(units, cost), reads=reads, writes=writes, cost=cost, flops=elements, traffic=traffic,
+                entries=[node.entry],
             )
         ]  # fmt: skip
 
@@ -185,7 +190,8 @@ class Kernel:
         """Every pointer, `index` steps along a dimension."""
         w = self.w
         return [
-            w.at(p, w.mul(index, self.strides[b][dim]), emit.memory_type(self.spec.kinds[b])) for b, p in enumerate(pointers)
+            w.at(p, w.mul(index, self.strides[b][dim]), emit.memory_type(self.spec.kinds[b]))
+            for b, p in enumerate(pointers)
         ]
 
     def walk(self, pointers: list[str], body: Callable[[list[str]], None], dim: int = 0) -> None:

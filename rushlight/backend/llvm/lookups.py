@@ -68,7 +68,9 @@ def _flip(grid: Any, table: Place, node: Node) -> Expr:
     turned = {d % ndim for d in ((dims,) if isinstance(dims, int) else dims)}
     last = sum((shape[d] - 1) * table.stride[d] for d in turned)
     place = Place(table.storage, table.offset + last * table.meta.dtype.itemsize, table.meta)
-    strides = [0 if n == 1 else -s if d in turned else s for d, (n, s) in enumerate(zip(shape, table.stride, strict=True))]
+    strides = [
+        0 if n == 1 else -s if d in turned else s for d, (n, s) in enumerate(zip(shape, table.stride, strict=True))
+    ]
     return load(grid.buffer(place, False, strides), _kind(table))
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from rushlight.backend.llvm import attend, calls, grids, pools, products, put, recurrent, scan, scatter
+from rushlight.backend.llvm import attend, calls, grids, lookups, pools, products, put, recurrent, scan, scatter
 from rushlight.backend.llvm.grids import may_fail
 from rushlight.backend.llvm.instruction import Instruction
-from rushlight.backend.llvm.layout import Layout, Place, Storage, span
+from rushlight.backend.llvm.layout import STATUS, Layout, Place, Storage, span
 from rushlight.dtype import float64
 from rushlight.ir.graph import Graph, Node
 from rushlight.ir.groups import Fused, Group
@@ -22,6 +22,8 @@ LEADERS = (*PRODUCTS, *WRITES, *LAYERS, "cat", "stack", "embedding_backward")
 def has_code(graph: Graph, node: Node) -> bool:
     """Whether the node can become a kernel, or part of one."""
     name = node.op.name
+    if lookups.checks(name) and not graph.metas[node.outputs[0]].numel:
+        return False  # no element would look at the indices
     if name in PRODUCTS:
         return products.supported(graph, node)
     if name in LAYERS:
@@ -118,6 +120,8 @@ class Lowering:
             return False
         if group.leader == "call" or any(index > home for index in self._readers.get(source, ())):
             return False
+        if any(self.layout.root(output) == source for output in graph.outputs.values()):
+            return False  # it is copied at the end
         if home in self._readers.get(source, ()):
             # read in the same kernel: element by element, before it is written, and as it is
             if any(v in self.layout.sources and self.layout.root(v) == source for v in self._read_by(group)):
@@ -269,12 +273,15 @@ class Lowering:
         )  # fmt: skip
 
     def _mark_donated(self) -> None:
-        """Whoever writes an output that replaces a leaf writes the leaf."""
+        """Whoever writes an output that replaces a leaf writes the leaf, and not before everything is checked."""
         leaves = {s.index: s for s in (p.storage for p in self.layout.places.values()) if s.kind == "leaf"}
         for i in self.instructions:
-            i.writes += [
-                leaves[self.donated[s.index]] for s in i.writes if s.kind == "output" and s.index in self.donated
-            ]
+            replaced = [leaves[self.donated[s.index]] for s in i.writes if s.kind == "output" and s.index in self.donated]
+            i.writes += replaced
+            if replaced:
+                i.reads.append(STATUS)
+            if any(word.__class__ is tuple and word[0] is STATUS for word in i.words):
+                i.writes.append(STATUS)
 
     def _copy_outputs(self) -> None:
         """Outputs that are leaves, views or second names of a value get memory of their own."""

@@ -1,13 +1,18 @@
-"""The arena: every temporary of a Program gets a place in one piece of memory, and places are used again when their values are dead."""
+"""Memory of Programs. Temporaries get a place in one arena, and places are used again when their values are dead. Large results are
+made in buffers that earlier results no longer need: fresh memory would cost a page fault every 4 KB.
+"""
 
 from __future__ import annotations
 
+import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from rushlight import config
 from rushlight.backend.llvm.layout import Storage
+from rushlight.ir.meta import Meta
 
 ALIGN = 64
 
@@ -73,3 +78,49 @@ def arena(size: int) -> tuple[np.ndarray, int]:
         _arena.memory = whole[first : first + size]
         _arena.address = _arena.memory.ctypes.data
     return _arena.memory, _arena.address
+
+
+SMALL = 1 << 15  # bytes below which a fresh buffer costs less than looking for a used one
+
+
+class Results:
+    """Buffers that were handed out as results, by layout. One that nobody refers to any more is handed out again.
+
+    At most `config.result_memory` bytes are remembered; beyond, all are forgotten, and freed as their tensors go.
+    """
+
+    def __init__(self) -> None:
+        self.known: dict[tuple, list[np.ndarray]] = {}
+        self.bytes = 0
+        self.alone = 0
+        probe = np.empty(1)
+        self.alone = self._references(probe)  # what the interpreter says of a buffer that only the caller holds
+
+    def _references(self, array: np.ndarray) -> int:
+        return sys.getrefcount(array) if hasattr(sys, "getrefcount") else -1
+
+    def take(self, meta: Meta, make: Callable[[], np.ndarray]) -> np.ndarray:
+        """A buffer for a value of this meta; `make` makes a fresh one."""
+        key = (meta.shape, meta.dtype, meta.stride)
+        given = self.known.setdefault(key, [])
+        for _ in range(len(given)):
+            try:
+                array = given.pop(0)
+            except IndexError:  # another thread took it
+                break
+            free = self._references(array) == self.alone
+            given.append(array)
+            if free:
+                return array
+        array = make()
+        if self.alone > 0 and array.base is None:
+            self.bytes += array.nbytes
+            if self.bytes > config.result_memory:
+                self.known.clear()
+                self.bytes = array.nbytes
+                given = self.known.setdefault(key, [])
+            given.append(array)
+        return array
+
+
+results = Results()

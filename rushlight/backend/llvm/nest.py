@@ -20,6 +20,7 @@ from rushlight.ir.loop import Let, Nest, Reduce, Store, register_kind
 from rushlight.ir.scalar import Expr
 
 _CASCADE = 64  # vectors summed before the total is added to an outer one: long sums lose little
+_ROWS = 256  # the same for sums over rows
 
 Pointers = dict[int, str]
 
@@ -168,7 +169,9 @@ class _Kernel:
         for level in range(self.levels):
             work = [s for s in nest.statements if s.level == level]
             for s in work:
-                if isinstance(s, Store) and not s.full:
+                if isinstance(s, Let) and not s.full:
+                    point(s.expr)
+                elif isinstance(s, Store) and not s.full:
                     self._store(s, point(s.expr), pointers, lanes, mask)
             full = [
                 s for s in work
@@ -182,9 +185,10 @@ class _Kernel:
     ) -> None:
         """One walk over the reduced dimensions: what a level computes for full points."""
         nest, w = self.nest, self.w
-        used = self._used([s.expr for s in work], level)
-        used |= {s.buffer for s in work if isinstance(s, Store)}
-        spread = self._spread(work, level, point)
+        anew = self._anew([s.expr for s in work], level)
+        read = [e for s in (*work, *anew) for e in leaves(s.expr)]
+        used = {e.value for e in read if e.op in ("load", "take")} | {s.buffer for s in work if isinstance(s, Store)}
+        spread = self._spread(read, point)
         reduces = [s for s in work if isinstance(s, Reduce)]
         carried = [constant(identity(s.op, s.expr.kind), s.expr.kind, self.lanes) for s in reduces]
         types = [vector(s.expr.kind, self.lanes) for s in reduces]
@@ -197,6 +201,8 @@ class _Kernel:
                 return self._take(e, index, at, self.lanes, inner)
 
             full = Emitter(w, self.lanes, leaf, self._fault(self.lanes, inner), take)
+            for let in anew:  # in order: a long chain asked for by its end would recurse as deep
+                full(let.expr)
             for s in work:
                 if isinstance(s, Let):
                     emit.write(w, scratch_kind(s.expr.kind), self.lanes, full(s.expr), self._kept_at(s, flat), inner)
@@ -220,7 +226,8 @@ class _Kernel:
             for s, total in zip(reduces, totals, strict=True):
                 self.results[s.name] = fold(w, s.op, s.expr.kind, self.lanes, total)
         else:
-            totals = self._over(dims, start, "0", carried, types, lambda at, flat, sums: body(at, flat, mask, sums))
+            totals = self._over(dims[:-1], start, "0", carried, types, lambda at, flat, sums: self._down(
+                dims[-1:], at, flat, sums, types, reduces, lambda at, flat, sums: body(at, flat, mask, sums)))  # fmt: skip
             self.results.update({s.name: total for s, total in zip(reduces, totals, strict=True)})
 
     def _over(
@@ -253,55 +260,71 @@ class _Kernel:
                 loop.next = body(self._moved(at, last, loop.index), w.add(row, loop.index), mask, loop.values)
             return loop.values
 
-        cascaded = [s.op == "sum" and s.expr.floating for s in reduces]
-        if any(cascaded):
-            with w.loop("0", whole, lanes * _CASCADE, list(zip(types, sums, strict=True))) as blocks:
-                stop = w.least(w.add(blocks.index, lanes * _CASCADE), whole)
-                fresh = [
-                    constant(0.0, s.expr.kind, lanes) if c else total
-                    for s, c, total in zip(reduces, cascaded, blocks.values, strict=True)
-                ]
-                found = run(blocks.index, stop, False, fresh)
-                blocks.next = [
-                    w.let(f"fadd {kind} {total}, {part}") if c else part
-                    for kind, c, total, part in zip(types, cascaded, blocks.values, found, strict=True)
-                ]
-            sums = blocks.values
-        else:
-            sums = run("0", whole, False, sums)
+        sums = self._cascade(whole, lanes * _CASCADE, sums, types, reduces, lambda start, stop, sums: run(start, stop, False, sums))
         return run(whole, self.length, True, sums) if lanes > 1 else list(sums)
+
+    def _down(
+        self, dims: list[int], at: Pointers, flat: str, sums: Sequence[str], types: list[str], reduces: list[Reduce],
+        body: Callable[[Pointers, str, Sequence[str]], list[str]],
+    ) -> list[str]:  # fmt: skip
+        """Along the innermost reduced dimension of columns, if there is one, a value at a time."""
+        if not dims:
+            return body(at, flat, sums)
+        w, dim = self.w, dims[0]
+
+        def run(start: str, stop: str, given: Sequence[str]) -> list[str]:
+            with w.loop(start, stop, 1, list(zip(types, given, strict=True))) as loop:
+                self.positions[dim] = loop.index
+                further = w.add(w.mul(flat, self.sizes[dim]), loop.index) if flat != "0" else loop.index
+                loop.next = body(self._moved(at, dim, loop.index), further, loop.values)
+            return loop.values
+
+        return self._cascade(self.sizes[dim], _ROWS, sums, types, reduces, run)
+
+    def _cascade(
+        self, size: str, step: int, sums: Sequence[str], types: list[str], reduces: list[Reduce],
+        run: Callable[[str, str, Sequence[str]], list[str]],
+    ) -> list[str]:  # fmt: skip
+        """`run(start, stop, sums)` over [0, size), in blocks where there are sums of floats: each block's is added to the total."""
+        w = self.w
+        cascaded = [s.op == "sum" and s.expr.floating for s in reduces]
+        if not any(cascaded):
+            return run("0", size, sums)
+        with w.loop("0", size, step, list(zip(types, sums, strict=True))) as blocks:
+            stop = w.least(w.add(blocks.index, step), size)
+            fresh = [
+                constant(0.0, s.expr.kind, self.lanes) if c else total
+                for s, c, total in zip(reduces, cascaded, blocks.values, strict=True)
+            ]
+            found = run(blocks.index, stop, fresh)
+            blocks.next = [
+                w.let(f"fadd {kind} {total}, {part}") if c else part
+                for kind, c, total, part in zip(types, cascaded, blocks.values, found, strict=True)
+            ]
+        return blocks.values
 
     # -- leaves ----------------------------------------------------------------------------------------------------------
 
-    def _used(self, exprs: list[Expr], level: int) -> set[int]:
-        """The buffers that full expressions read at a level, through values that are computed anew."""
+    def _anew(self, exprs: list[Expr], level: int) -> list[Let]:
+        """The full values that a walk at a level computes, in their order, for expressions that read them."""
         found: set[int] = set()
         todo = list(exprs)
         while todo:
             for e in leaves(todo.pop()):
-                if e.op == "load" or e.op == "take":
-                    found.add(e.value)
-                elif e.op == "value" and e.value in self.lets:
-                    let = self.lets[e.value]
-                    if let.full and not (let.kept and let.level < level):
-                        todo.append(let.expr)
-        return found
-
-    def _spread(self, work: list[Let | Reduce | Store], level: int, point: Emitter) -> dict[int, str]:
-        """Values of the kept dimensions that this walk reads, in every lane; made before its loops."""
-        found: dict[int, str] = {}
-        todo = [s.expr for s in work]
-        while todo:
-            for e in leaves(todo.pop()):
-                if e.op != "value":
+                let = self.lets.get(e.value) if e.op == "value" else None
+                if let is None or let.name in found or not let.full or let.kept and let.level < level:
                     continue
-                let = self.lets.get(e.value)
-                if let is not None and let.full:
-                    if not (let.kept and let.level < level):
-                        todo.append(let.expr)
-                elif e.value not in found:
-                    single = point(e)
-                    found[e.value] = broadcast(self.w, e.kind, self.lanes, single) if self.nest.rows else single
+                found.add(let.name)
+                todo.append(let.expr)
+        return [let for let in self.lets.values() if let.name in found]
+
+    def _spread(self, read: list[Expr], point: Emitter) -> dict[int, str]:
+        """Values of the kept dimensions that a walk reads, in every lane; made before its loops."""
+        found: dict[int, str] = {}
+        for e in read:
+            if e.op == "value" and e.value not in found and not (e.value in self.lets and self.lets[e.value].full):
+                single = point(e)
+                found[e.value] = broadcast(self.w, e.kind, self.lanes, single) if self.nest.rows else single
         return found
 
     def _point_leaf(self, e: Expr, point: Emitter, pointers: Pointers, lanes: int, mask: str | None) -> str:
@@ -339,6 +362,8 @@ class _Kernel:
             return broadcast(w, register_kind(buffer.kind), lanes, emit.read(w, buffer.kind, 1, place, None))
         if buffer.along == "1":
             return emit.read(w, buffer.kind, lanes, place, mask)
+        if buffer.along == "-1":
+            return emit.read_backwards(w, buffer.kind, lanes, place, mask)
         return emit.gather(w, buffer.kind, lanes, self._apart(e.value, place), mask)
 
     def _take(self, e: Expr, index: str, pointers: Pointers, lanes: int, mask: str | None) -> str:

@@ -6,11 +6,12 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from rushlight.backend.llvm import conv, conv_plan, gemm, gemm_plan
+from rushlight.backend.llvm import conv, conv_plan, gemm, gemm_plan, target
 from rushlight.backend.llvm.epilogue import Epilogue
 from rushlight.backend.llvm.grids import kind_of
 from rushlight.backend.llvm.instruction import Instruction, Word, grain_for
 from rushlight.backend.llvm.layout import Layout, Place
+from rushlight.backend.llvm.text import remembered
 from rushlight.ir.graph import Graph, Node
 from rushlight.ir.groups import Fused, Group
 from rushlight.ir.meta import Meta
@@ -73,12 +74,12 @@ def matmul(
     if own_store:
         assert target is not None
         first.append((target.storage, target.offset))
-        text = gemm.kernel_text(plan.spec)
+        text = _text(gemm.kernel_text, plan.spec)
         writes, reads, more = [target.storage], [], []
     else:
         assert epilogue is not None
         first.append(0)
-        text = gemm.kernel_text(plan.spec, epilogue.code(plan.spec.words, plan.spec.lanes))
+        text = _text(gemm.kernel_text, plan.spec, epilogue, plan.spec.words, plan.spec.lanes)
         writes, reads, more = epilogue.writes, epilogue.reads, epilogue.words
     flops = 2 * m * n * k * math.prod(batch)
     return [
@@ -93,6 +94,14 @@ def matmul(
 
 def _traffic(*metas: Meta) -> int:
     return sum(m.numel * m.dtype.itemsize for m in metas)
+
+
+def _text(write: Callable[..., str], spec: Any, epilogue: Epilogue | None = None, first: int = 0, lanes: int = 0) -> str:
+    """A kernel's text; written once for each structure and epilogue."""
+    family = target.current().name
+    if epilogue is None:
+        return remembered((family, write, spec), lambda: write(spec))
+    return remembered((family, write, spec, epilogue.signature), lambda: write(spec, epilogue.code(first, lanes)))
 
 
 Contiguous = Callable[[int], Place]
@@ -115,7 +124,7 @@ def convolution(
         turned = Place(layout.temporary(plan.before.room * out.dtype.itemsize), 0, weight.meta)
         first = [
             _convolution(
-                group, plan.before, conv.kernel_text(plan.before.spec), {"w": weight, "out": turned}, [], [weight.storage],
+                group, plan.before, _text(conv.kernel_text, plan.before.spec), {"w": weight, "out": turned}, [], [weight.storage],
                 [turned.storage], 4 * plan.before.room,
             )
         ]  # fmt: skip
@@ -123,14 +132,14 @@ def convolution(
     coordinates = [[0], [1], list(range(2, len(out.shape)))]
     if len(group.nodes) == 1 and out.contiguous:
         place = layout.places[node.outputs[0]]
-        text, more = conv.kernel_text(plan.spec), []
+        text, more = _text(conv.kernel_text, plan.spec), []
         named = {"x": x, "w": weight, "out": place}
         writes, reads = [place.storage], []
     else:
         epilogue = Epilogue(fused, group, layout, stored, constants, coordinates)
         if not epilogue.fits:
             return None
-        text = conv.kernel_text(plan.spec, epilogue.code(len(plan.spec.words), plan.spec.shape.lanes))
+        text = _text(conv.kernel_text, plan.spec, epilogue, len(plan.spec.words), plan.spec.shape.lanes)
         named, more = {"x": x, "w": weight}, epilogue.words
         writes, reads = epilogue.writes, epilogue.reads
     flops = 2 * math.prod(weight.meta.shape) * out.shape[0] * math.prod((x.meta if s["transposed"] else out).shape[2:])
@@ -175,7 +184,7 @@ def weight_gradient(
     first = _convolution(
         group,
         plan,
-        conv.weight_text(plan.spec),
+        _text(conv.weight_text, plan.spec),
         {"x": x, "w": grad, "out": target},
         [],
         [x.storage, grad.storage],
@@ -186,7 +195,7 @@ def weight_gradient(
         return [first]
     words: list[Word] = [(target.storage, 0), (out.storage, out.offset), out.meta.numel, plan.parts, _COMBINE]
     second = Instruction(
-        label="sum of partial gradients", text=conv.combine_text(kind), words=words, units=-(-out.meta.numel // _COMBINE), grain=1, scratch=64,
+        label="sum of partial gradients", text=_text(conv.combine_text, kind), words=words, units=-(-out.meta.numel // _COMBINE), grain=1, scratch=64,
         reads=[target.storage], writes=[out.storage], cost=plan.parts * size * 0.1, traffic=(plan.parts + 1) * size,
         entries=[node.entry],
     )  # fmt: skip

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -79,7 +81,7 @@ class Code:
         odd = [(i, graph.metas[v]) for i, v in enumerate(graph.leaves)]
         self.odd_leaves = [(i, m) for i, m in odd if m.overlaps or span(m) != m.numel * m.dtype.itemsize]
         metas = [graph.metas[v] for v in lowering.outputs]
-        self.makers = [maker(m) for m in metas]
+        self.makers = [_maker(m) for m in metas]
         self.donated = sorted(lowering.donated.items())
         kinds = ["f64" if graph.metas[v].dtype.is_floating_point else "i64" for v in graph.numbers]
         self.table = runtime.Table(len(graph.leaves), len(metas), kinds)
@@ -177,9 +179,25 @@ class Code:
             if targets.get(self.slots[index]) is leaf and leaf.base is None and id(leaf) not in windows:
                 outputs[index] = leaf
 
+    def summary(self) -> str:
+        """How many kernels, and which ops NumPy runs between them."""
+        everything = [i for step in self.steps for i in step.instructions]
+        calls = Counter(i.label for i in everything if i.call is not None)
+        kernels = f"{len(everything) - calls.total()} kernels in {len(self.steps) - calls.total()} steps"
+        numpy = ", ".join(name if n == 1 else f"{name} x{n}" for name, n in calls.items())
+        return kernels + (f"; NumPy runs {numpy}" if numpy else "")
+
     def __str__(self) -> str:
         size = f"arena {self.arena:,} bytes, {len(self.lowering.donated)} outputs in place"
         return "\n".join([size, *(f"{n}: {step}" for n, step in enumerate(self.steps))])
+
+
+def _maker(meta: Meta) -> Callable[[], np.ndarray]:
+    """A function that gives a buffer for a result: a fresh one, or for large results one that is free again."""
+    make = maker(meta)
+    if meta.numel * meta.dtype.itemsize < memory.SMALL:
+        return make
+    return functools.partial(memory.results.take, meta, make)
 
 
 def laid_out(array: np.ndarray, meta: Meta) -> np.ndarray:

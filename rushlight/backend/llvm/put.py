@@ -1,7 +1,7 @@
 """Values written, added or multiplied into a tensor at indices, always in the order of the indices.
 
-    scatter_op   out[.., index[.., i, ..], ..] op= src[.., i, ..] along one dimension, every line of the others by itself
-    index_put    out[.., i, j, ..] op= values for index tensors i, j of one joint shape
+scatter_op   out[.., index[.., i, ..], ..] op= src[.., i, ..] along one dimension, every line of the others by itself
+index_put    out[.., i, j, ..] op= values for index tensors i, j of one joint shape
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rushlight.backend.llvm import emit, grids
+from rushlight.backend.llvm import emit, grids, target
 from rushlight.backend.llvm.instruction import Instruction
 from rushlight.backend.llvm.layout import Layout, Place
 from rushlight.backend.llvm.lines import Kernel, Lines, Operand, Spec
-from rushlight.backend.llvm.text import vector
+from rushlight.backend.llvm.text import remembered, vector
 from rushlight.backend.llvm.tile import broadcast
 from rushlight.ir.graph import Graph, Node
 from rushlight.ir.loop import register_kind
@@ -22,13 +22,13 @@ LEADERS = ("scatter_op", "index_put")
 
 
 def supported(graph: Graph, node: Node) -> bool:
-    """Whether the kernel does what the reference does: one dtype, and sums of half precision only where they are rounded once."""
+    """Whether the kernel does what the reference does: sums are of one dtype, which is not half precision."""
     out, value = graph.metas[node.outputs[0]], graph.metas[node.inputs[2 if node.op.name == "scatter_op" else 1]]
     if _operation(node) == "set":
         return True
     if out.dtype.name in ("float16", "bfloat16"):
         return False
-    return value.dtype is out.dtype or value.ndim == 0 and value.weak and out.dtype.is_floating_point
+    return value.dtype is out.dtype or value.ndim == 0 and value.weak and value.dtype.category <= out.dtype.category
 
 
 def _operation(node: Node) -> str:
@@ -44,7 +44,7 @@ def _combined(kernel: Kernel, operation: str, kind: str, lanes: int, old: str, n
 
 
 def text(operation: str, spec: Spec, wraps: bool) -> str:
-    """Buffers: the result, the values, the indices. Words: for each index the size of its dimension and the result's stride along it."""
+    """Buffers: the result, the values, the indices. Words: each index's dimension, its size and the result's stride."""
     kernel = Kernel(spec)
     w = kernel.w
     kind = register_kind(spec.kinds[0])
@@ -57,7 +57,9 @@ def text(operation: str, spec: Spec, wraps: bool) -> str:
         total, holds = "", ""
         for k, index_kind in enumerate(spec.kinds[2:]):
             single = not apart and spec.lanes > 1
-            found = emit.read(w, index_kind, 1, pointers[2 + k], None) if single else kernel.read(2 + k, pointers[2 + k])
+            found = (
+                emit.read(w, index_kind, 1, pointers[2 + k], None) if single else kernel.read(2 + k, pointers[2 + k])
+            )
             found = emit.convert(w, lanes, found, register_kind(index_kind), "i64")
             rows, stride = (broadcast(w, "i64", lanes, word) for word in kernel.words[2 * k : 2 * k + 2])
             if wraps:
@@ -98,8 +100,9 @@ def layer(graph: Graph, node: Node, layout: Layout, contiguous: Callable[[int], 
     out = layout.places[node.outputs[0]]
     found = grids.copy(layout.place(node.inputs[0]), out)
     lines = (_scatter if node.op.name == "scatter_op" else _index_put)(node, layout, out)
-    wraps = node.op.name == "index_put"
-    return found + lines.instruction(node, text(_operation(node), lines.spec(), wraps), 2.0)
+    wraps, operation, spec = node.op.name == "index_put", _operation(node), lines.spec()
+    key = ("put", wraps, operation, spec, target.current().name)
+    return found + lines.instruction(node, remembered(key, lambda: text(operation, spec, wraps)), 2.0)
 
 
 def _scatter(node: Node, layout: Layout, out: Place) -> Lines:
@@ -126,7 +129,10 @@ def _index_put(node: Node, layout: Layout, out: Place) -> Lines:
     value, ndim = layout.place(node.inputs[1]), out.meta.ndim
     rest = [d for d in range(ndim) if d not in dims]
     rank = max(i.meta.ndim for i in indices)
-    joint = [max(sizes) if 0 not in sizes else 0 for sizes in zip(*((1,) * (rank - i.meta.ndim) + tuple(i.meta.shape) for i in indices))]
+    joint = [
+        max(sizes) if 0 not in sizes else 0
+        for sizes in zip(*((1,) * (rank - i.meta.ndim) + tuple(i.meta.shape) for i in indices))
+    ]
     first = dims[0] if list(dims) == list(range(dims[0], dims[0] + len(dims))) else 0
     whole = value.along((1,) * (len(rest) + rank))
     free, walked = whole[:first] + whole[first + rank :], whole[first : first + rank]

@@ -1,14 +1,15 @@
-"""Running sums, products, extremes and logarithms of sums: a line is walked once, what has come so far is carried along."""
+"""Running sums, products, extremes and logarithms of sums: what has come so far is carried along a line."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from rushlight.backend.llvm import target
 from rushlight.backend.llvm.emit import Emitter
 from rushlight.backend.llvm.instruction import Instruction
 from rushlight.backend.llvm.layout import Layout, Place, span
 from rushlight.backend.llvm.lines import Kernel, Lines, Operand, Spec
-from rushlight.backend.llvm.text import constant, vector
+from rushlight.backend.llvm.text import constant, remembered, vector
 from rushlight.backend.llvm.tile import broadcast
 from rushlight.ir import scalar as L
 from rushlight.ir.graph import Graph, Node
@@ -91,10 +92,14 @@ def layer(graph: Graph, node: Node, layout: Layout, contiguous: Callable[[int], 
             Operand(p, [p.stride[d] for d in others], [p.stride[dim] if ndim else 0], p is not source)
             for p in (*places, source)
         ],
+        dear=node.op.name not in ("cumsum", "cumprod"),
     )  # fmt: skip
     kind = register_kind(lines.operands[0].kind)
     rate = 10.0 if node.op.name == "logcumsumexp" else 1.5
-    return lines.instruction(node, text(node.op.name, lines.spec(), kind), rate)
+    name, spec = node.op.name, lines.spec()
+    return lines.instruction(
+        node, remembered((name, kind, spec, target.current().name), lambda: text(name, spec, kind)), rate
+    )
 
 
 __all__ = ["LEADERS", "layer", "supported"]

@@ -7,7 +7,7 @@ in tests, and LLVM's parser checks every text before it becomes code.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 
 # kind of the loop IR -> LLVM type of one element in a register, and in memory
@@ -51,6 +51,19 @@ def constant(value: float | int | bool, kind: str, lanes: int) -> str:
     """
     text = number(value, kind)
     return text if lanes == 1 else f"splat ({REGISTER[kind]} {text})"
+
+
+_texts: dict[Hashable, str] = {}  # of kernels written before: writing one takes milliseconds
+
+
+def remembered(key: Hashable, write: Callable[[], str]) -> str:
+    """The text that `write` makes, written once for each key: everything that the text depends on."""
+    found = _texts.get(key)
+    if found is None:
+        if len(_texts) > 4096:
+            _texts.clear()
+        found = _texts[key] = write()
+    return found
 
 
 class Loop:
