@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Collection
 
 from rushlight.ir.graph import Graph, Node
-from rushlight.ir.groups import POSITIONAL, REDUCTIONS, Fused, Group, reduced_dims
+from rushlight.ir.groups import POSITIONAL, REDUCTIONS, Fused, Group, looks_up, reduced_dims
 from rushlight.ir.loop import MEMORY_KIND
 
 _MOST_NODES = 160  # of a nest: beyond, one kernel only compiles more slowly
@@ -23,11 +23,6 @@ TOTAL = 1 << 15  # elements: above, a reduction to a single value is done in blo
 def supported(graph: Graph, node: Node) -> bool:
     """Whether every value of the node has a kind in the loop IR."""
     return all(graph.metas[v].dtype.name in MEMORY_KIND for v in (*node.operands(), *node.outputs))
-
-
-def _looks_up(node: Node) -> bool:
-    """Whether the node reads its operands elsewhere than at its own point: then they must be in memory."""
-    return node.op.name in POSITIONAL and node.op.name not in ("clone", "position_part", "tril", "triu")
 
 
 Asks = Callable[[Graph, Node], bool]
@@ -114,7 +109,7 @@ class _Fuser:
         graph = self.graph
         shape = graph.metas[(node.outputs if pointwise else node.inputs)[0]].shape
         for v in node.operands():
-            if v in self.waiting and (graph.metas[v].shape != shape or not pointwise or _looks_up(node)):
+            if v in self.waiting and (graph.metas[v].shape != shape or not pointwise or looks_up(node)):
                 self._settle(v)
         first, last = self._first(node), len(self.groups) - 1
         for index in [*range(last, max(first, last - _LOOK_BACK), -1), first]:
@@ -145,7 +140,7 @@ class _Fuser:
         shape = tuple(graph.metas[node.outputs[0]].shape)
         if not group.is_nest:
             return len(group.nodes[0].outputs) == 1 and node.op.pointwise and shape == group.shape and bool(inside) and not self.may_fail(graph, node)
-        if inside and _looks_up(node):
+        if inside and looks_up(node):
             return False  # a look-up needs its table in memory
         if pointwise:
             if shape == group.shape:

@@ -23,6 +23,11 @@ POSITIONAL = (
 REDUCTIONS = {"sum": "sum", "amax": "max", "amin": "min", "prod": "prod", "all": "all", "any": "any"}
 
 
+def looks_up(node: Node) -> bool:
+    """Whether the node reads its operands elsewhere than at its own point."""
+    return node.op.name in POSITIONAL and node.op.name not in ("clone", "position_part", "tril", "triu")
+
+
 def reduced_dims(node: Node, ndim: int) -> tuple[int, ...]:
     """The dimensions that a reduction node reduces."""
     dim = node.static["dim"]

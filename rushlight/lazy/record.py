@@ -317,7 +317,7 @@ def append_leaf(trace: Trace, handle: Any, array: Any, base: Any = None) -> int:
         # NumPy code may change this memory at any time: small buffers are copied now, large ones are read at once,
         # and the handle does not stay bound to the slot, so that its next use reads the memory again.
         if array.nbytes <= config.shared_copy_limit:
-            array = array.copy()
+            array = array.copy("K")  # as its meta says that it lies
         else:
             at_once = True
     key: Any = meta

@@ -98,7 +98,7 @@ def _overwritten(trace: Trace, program: Any, live: list[Any]) -> dict[int, np.nd
     written = {id(handle) for handle in live}
     for slot, array in zip(sorted(trace.leaf_slots), trace.leaves, strict=True):
         if slot in program.residuals and id(trace.leaf_owners[slot][0]()) in written:
-            found[slot] = array.copy()
+            found[slot] = array.copy("K")  # as its meta says that it lies
     return found
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from rushlight.backend.llvm import attend, calls, grids, lookups, pools, products, put, recurrent, scan, scatter
+from rushlight.backend.llvm import attend, calls, grids, lookups, pools, products, put, recurrent, scan, scatter, target
 from rushlight.backend.llvm.grids import may_fail
 from rushlight.backend.llvm.instruction import Instruction
 from rushlight.backend.llvm.layout import STATUS, Layout, Place, Storage, span
-from rushlight.dtype import float64
+from rushlight.dtype import float16, float64
 from rushlight.ir.graph import Graph, Node
-from rushlight.ir.groups import Fused, Group
+from rushlight.ir.groups import Fused, Group, looks_up
 from rushlight.ir.meta import meta
 from rushlight.ir.op import TABLE
 
@@ -22,6 +22,8 @@ LEADERS = (*PRODUCTS, *WRITES, *LAYERS, "cat", "stack", "embedding_backward")
 def has_code(graph: Graph, node: Node) -> bool:
     """Whether the node can become a kernel, or part of one."""
     name = node.op.name
+    if not target.current().half and any(graph.metas[v].dtype is float16 for v in (*node.operands(), *node.outputs)):
+        return False
     if lookups.checks(name) and not graph.metas[node.outputs[0]].numel:
         return False  # no element would look at the indices
     if name in PRODUCTS:
@@ -125,6 +127,8 @@ class Lowering:
         if home in self._readers.get(source, ()):
             # read in the same kernel: element by element, before it is written, and as it is
             if any(v in self.layout.sources and self.layout.root(v) == source for v in self._read_by(group)):
+                return False
+            if any(looks_up(node) and source in node.operands() for node in group.nodes):
                 return False
             if group.is_nest and (tuple(a.shape) != group.shape or group.reduced):
                 return False
@@ -257,9 +261,9 @@ class Lowering:
         if place.meta.contiguous:
             return place
         dense = place.meta.variant(stride=None, offset=0)
-        target = Place(self.layout.temporary(span(dense)), 0, dense)
-        self.instructions += grids.copy(place, target)
-        return target
+        ordered = Place(self.layout.temporary(span(dense)), 0, dense)
+        self.instructions += grids.copy(place, ordered)
+        return ordered
 
     def _call(self, node: Node) -> None:
         """An op of the table without code: its reference, on the memory where its operands are."""
@@ -289,5 +293,5 @@ class Lowering:
             meta_ = self.graph.metas[v]
             if meta_.overlaps:  # an expanded value gets all its elements
                 meta_ = meta_.variant(stride=None)
-            target = Place(Storage("output", span(meta_), index), 0, meta_)
-            self.instructions += grids.copy(self.layout.place(v), target)
+            there = Place(Storage("output", span(meta_), index), 0, meta_)
+            self.instructions += grids.copy(self.layout.place(v), there)

@@ -13,8 +13,7 @@ class Target:
     """Facts of one family of processors.
 
     lanes        float32 values in a vector register
-    masked       whether loads and stores under a mask are instructions (else tails run lane by lane)
-    gather       whether an indexed vector load is an instruction
+    half         whether float16 is converted by instructions (else such ops run on the reference)
     tile         rows and vectors of the matrix-product tile that fills the registers without spilling
     needs        features that llvmlite must report for the host to be of this family
     features     LLVM's feature string for it
@@ -24,8 +23,7 @@ class Target:
     name: str
     arch: str
     lanes: int
-    masked: bool
-    gather: bool
+    half: bool
     tile: tuple[int, int]
     needs: tuple[str, ...]
     features: str
@@ -41,10 +39,10 @@ _V4 = ("avx512f", "avx512vl", "avx512dq", "avx512bw", "avx2", "fma", "f16c")
 
 # Best first.
 TARGETS = (
-    Target("avx512", "x86_64", 16, True, True, (14, 2), _V4, ",".join("+" + f for f in _V4), _WIDE),
-    Target("avx2", "x86_64", 8, True, False, (6, 2), ("avx2", "fma", "f16c"), "+avx2,+fma,+f16c"),
-    Target("sse", "x86_64", 4, False, False, (6, 2), ("sse2",), "+sse2"),
-    Target("neon", "aarch64", 4, False, False, (8, 3), ("neon",), "+neon"),
+    Target("avx512", "x86_64", 16, True, (14, 2), _V4, ",".join("+" + f for f in _V4), _WIDE),
+    Target("avx2", "x86_64", 8, True, (6, 2), ("avx2", "fma", "f16c"), "+avx2,+fma,+f16c"),
+    Target("sse", "x86_64", 4, False, (6, 2), ("sse2",), "+sse2"),
+    Target("neon", "aarch64", 4, True, (8, 3), ("neon",), "+neon"),
 )
 
 
