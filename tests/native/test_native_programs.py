@@ -88,6 +88,8 @@ def check_layout(array: np.ndarray, meta: Any) -> None:
     """Inputs lie as their metas say; native code fetches those with gaps or shared elements itself."""
     if tuple(meta.shape) != array.shape:
         raise Difference(f"an input of shape {array.shape} where {meta} is expected")
+    if not array.size:
+        return
     strides = [(n, s * array.itemsize, t) for n, s, t in zip(meta.shape, meta.stride, array.strides, strict=True)]
     dense = not meta.overlaps and 1 + sum((n - 1) * s for n, s in zip(meta.shape, meta.stride)) == meta.numel
     if dense and any(n > 1 and s != t for n, s, t in strides):
@@ -480,9 +482,10 @@ class Writer:
         else:
             model, optimizer = f"model{self.count}", f"optimizer{self.count}"
             made = r.choice(["SGD({}, lr=0.1, momentum=0.9)", "Adam({}, lr=0.01)", "AdamW({}, lr=0.01)", "RMSprop({}, lr=0.01)", "Adagrad({}, lr=0.01)"])
-            made_model = self.do(f"{model} = torch.nn.Sequential(torch.nn.Linear(8, 5), torch.nn.{r.choice(['ReLU', 'Tanh', 'GELU'])}(), torch.nn.Linear(5, 2))")
+            if not self.do(f"{model} = torch.nn.Sequential(torch.nn.Linear(8, 5), torch.nn.{r.choice(['ReLU', 'Tanh', 'GELU'])}(), torch.nn.Linear(5, 2))"):
+                return
             self.do(f"{optimizer} = torch.optim.{made.format(model + '.parameters()')}")
-            for _ in range(3 * made_model):
+            for _ in range(3):
                 self.do(f"{optimizer}.zero_grad(); {model}({data}.detach()).square().mean().backward(); {optimizer}.step()")
                 if r.random() < 0.5:
                     self.do("flush()")
