@@ -113,9 +113,17 @@ class OnePassOptimizer(Optimizer):
             self._numbers.clear()  # what is noted here may be ahead of the tensors: read those again next time
             self._counts.clear()
             self._counted = []
+            self._forget_unmade()
             raise
         self._write_counts()
         return loss
+
+    def _forget_unmade(self) -> None:
+        """Drop the state that a failed step was to make and that has no value: the next step makes it anew."""
+        for param, state in list(self.state.items()):
+            tensors = [v for v in state.values() if isinstance(v, rushlight.Tensor)]
+            if any(t._array is None and t._trace is None and t._base is None for t in tensors):
+                del self.state[param]
 
     def _gather_again(self) -> Any:
         """What `_gather` would yield, if groups, parameters, state and absent gradients are those of the last step; or None."""

@@ -186,7 +186,9 @@ def _check_words(i: Instruction) -> None:
     for w in i.words:
         if isinstance(w, tuple):
             storage, offset = w
-            assert storage.kind in ("number", "constant", "status") or id(storage) in declared, f"{i}: undeclared {storage}"
+            assert storage.kind in ("number", "constant", "status") or id(storage) in declared, (
+                f"{i}: undeclared {storage}"
+            )
             assert 0 <= offset < max(storage.size, 1) or not i.units, f"{i}: byte {offset} of {storage}"
     if not i.call:
         assert i.text and i.units >= 0 and i.grain >= 1, f"{i}"
@@ -233,7 +235,9 @@ def _check_steps(code: Code) -> None:
     for number, one in enumerate(code.steps):
         for n, a in enumerate(one.instructions):
             for b in one.instructions[n + 1 :]:
-                for s, t in [(s, t) for s in a.writes for t in (*b.reads, *b.writes)] + [(s, t) for s in b.writes for t in a.reads]:
+                for s, t in [(s, t) for s in a.writes for t in (*b.reads, *b.writes)] + [
+                    (s, t) for s in b.writes for t in a.reads
+                ]:
                     (x, low, high), (y, begin, end) = _region(code, s), _region(code, t)
                     assert x != y or high <= begin or end <= low, f"step {number}: {a} and {b} both touch {x}"
 
@@ -242,7 +246,12 @@ def _check_donated(code: Code) -> None:
     """From the step that writes over a leaf on nobody reads the leaf (but that step's own kernel), and nothing fails."""
     lowering = code.lowering
     for output, leaf in lowering.donated.items():
-        first = min(n for n, one in enumerate(code.steps) for i in one.instructions if any(s.kind == "output" and s.index == output for s in i.writes))
+        first = min(
+            n
+            for n, one in enumerate(code.steps)
+            for i in one.instructions
+            if any(s.kind == "output" and s.index == output for s in i.writes)
+        )
         for number, one in enumerate(code.steps[first:], first):
             assert one.call is None, f"step {number} may fail after output {output} has replaced leaf {leaf}"
             for i in one.instructions:

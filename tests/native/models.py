@@ -110,7 +110,9 @@ def upsampled():
         nn.Conv2d(1, 3, 3, padding=1, groups=1), nn.Tanh(), nn.ConvTranspose2d(3, 3, 2, stride=2), nn.AvgPool2d(2), nn.Conv2d(3, 3, 3, groups=3),
     )  # fmt: skip
     x = tensor(2, 1, 8, 8)
-    return train(model, torch.optim.SGD(model.parameters(), lr=0.01), lambda: F.mse_loss(model(x), torch.ones(2, 3, 6, 6)))
+    return train(
+        model, torch.optim.SGD(model.parameters(), lr=0.01), lambda: F.mse_loss(model(x), torch.ones(2, 3, 6, 6))
+    )
 
 
 class Block(nn.Module):
@@ -173,7 +175,11 @@ def autoencoder():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(10, 4), nn.Sigmoid(), nn.Linear(4, 10), nn.Softplus())
     x = tensor(7, 10)
-    return train(model, torch.optim.Adam(model.parameters()), lambda: F.smooth_l1_loss(model(x), x) + 0.1 * model[0](x).abs().mean())
+    return train(
+        model,
+        torch.optim.Adam(model.parameters()),
+        lambda: F.smooth_l1_loss(model(x), x) + 0.1 * model[0](x).abs().mean(),
+    )
 
 
 @program
@@ -207,7 +213,11 @@ def normalised():
 def indexing():
     x = tensor(6, 7).requires_grad_()
     rows, columns = torch.tensor([0, 5, 5, 2]), torch.tensor([1, 1, 6, 0])
-    y = x[rows] + x[rows, columns][:, None] + x.gather(1, columns[:, None].expand(4, 3) if False else torch.tensor(np.arange(28).reshape(4, 7) % 7))
+    y = (
+        x[rows]
+        + x[rows, columns][:, None]
+        + x.gather(1, columns[:, None].expand(4, 3) if False else torch.tensor(np.arange(28).reshape(4, 7) % 7))
+    )
     z = torch.where(y > 0, y, 0.1 * y).index_select(1, columns)
     z.sum().backward()
     return y, z, x.grad, x.detach().tril(-1), x.detach().triu(1)
@@ -236,14 +246,31 @@ def totals():
 @program
 def numbers():
     x = torch.tensor(np.arange(24).reshape(4, 6))
-    return x // 5, x % 7, (x * 2).sum(0), x.double().mean(), x.float().softmax(0), (x > 3) & (x < 9), x.to(torch.uint8) + 250, x.prod(1)
+    return (
+        x // 5,
+        x % 7,
+        (x * 2).sum(0),
+        x.double().mean(),
+        x.float().softmax(0),
+        (x > 3) & (x < 9),
+        x.to(torch.uint8) + 250,
+        x.prod(1),
+    )
 
 
 @program
 def samples():
     torch.manual_seed(3)
     x = torch.randn(5, 6)
-    return x, torch.rand(4), F.dropout(x, 0.4), torch.randperm(9), torch.bernoulli(x.sigmoid()), torch.randint(0, 9, (3,)), torch.normal(0.0, 2.0, (2, 3))
+    return (
+        x,
+        torch.rand(4),
+        F.dropout(x, 0.4),
+        torch.randperm(9),
+        torch.bernoulli(x.sigmoid()),
+        torch.randint(0, 9, (3,)),
+        torch.normal(0.0, 2.0, (2, 3)),
+    )
 
 
 @program

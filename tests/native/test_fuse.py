@@ -79,7 +79,9 @@ def test_a_convolution_takes_bias_and_activation():
 
 
 def test_adam_goes_into_the_product_that_makes_the_gradient():
-    found = [g for program in programs_of(PROGRAMS["adam"]) for g in program.stages["fuse"].groups if "addcdiv" in str(g)]
+    found = [
+        g for program in programs_of(PROGRAMS["adam"]) for g in program.stages["fuse"].groups if "addcdiv" in str(g)
+    ]
     led = [g for g in found if g.leader == "matmul"]
     assert {g.shape for g in led} == {(20, 12), (5, 20)}
 
@@ -115,14 +117,18 @@ def test_look_ups_find_their_table_and_index_in_memory(x, look_up):
 
     groups = [g for g in programs_of(run)[-1].stages["fuse"].groups if any(n.op.name == "exp" for n in g.nodes)]
     assert [len(g.nodes) for g in groups] == [1]
-    assert np.allclose(run().numpy(), look_up(torch.tensor(x.exp().numpy()), torch.tensor((index + 1).numpy())).numpy(), rtol=1e-6)
+    assert np.allclose(
+        run().numpy(), look_up(torch.tensor(x.exp().numpy()), torch.tensor((index + 1).numpy())).numpy(), rtol=1e-6
+    )
 
 
 def test_requirements_stay_out_of_epilogues(x, w):
     target = tensor(40, 30).sigmoid()
     target.tolist()
     groups = groups_of(lambda: F.binary_cross_entropy((x @ w).sigmoid(), target, reduction="none"))
-    assert groups[0] == "matmul: matmul sigmoid" and "binary_cross_entropy_part" in groups[-1] and groups[-1][:4] == "nest"
+    assert (
+        groups[0] == "matmul: matmul sigmoid" and "binary_cross_entropy_part" in groups[-1] and groups[-1][:4] == "nest"
+    )
     whole = torch.tensor(np.arange(12).reshape(3, 4))
     groups = groups_of(lambda: (whole.double() @ whole.double().t()) + (whole[:, :3] // 2).double())
     assert "matmul: matmul" in groups and any("divide" in g for g in groups if g.startswith("nest"))
@@ -249,7 +255,12 @@ def test_the_checks_notice_a_leaf_read_after_it_was_replaced(trained):
     late.writes = []
     assert reads[0].kind == "leaf" and output in code.lowering.donated
     code.steps[-1].instructions.append(late)
-    early = next(n for n, s in enumerate(code.steps) for i in s.instructions if any(w.kind == "output" and w.index == output for w in i.writes))
+    early = next(
+        n
+        for n, s in enumerate(code.steps)
+        for i in s.instructions
+        if any(w.kind == "output" and w.index == output for w in i.writes)
+    )
     assert damaged(check_code, code) or early == len(code.steps) - 1
 
 

@@ -90,7 +90,9 @@ def numbers(kind: str, count: int, seed: int = 0, nan: bool = False) -> np.ndarr
     return into_storage(kind, values)
 
 
-def dense(kind: str, sizes: list[int], strides: list[int] | None = None, seed: int = 0, nan: bool = False, first: int = 3) -> Memory:
+def dense(
+    kind: str, sizes: list[int], strides: list[int] | None = None, seed: int = 0, nan: bool = False, first: int = 3
+) -> Memory:
     """An operand with a few elements before and after it that nobody may touch; C order unless strides are given."""
     strides = [math.prod(sizes[d + 1 :]) for d in range(len(sizes))] if strides is None else strides
     span = 1 + sum((n - 1) * s for n, s in zip(sizes, strides, strict=True) if n)
@@ -132,7 +134,12 @@ def test_scalars_are_read_once_and_written_once(lanes):
         Store(2, value(0, "f32") + load(1, "f32"), False, 1),
     ]
     for size in (0, *SIZES):
-        check(nest, [size], 0, [dense("f32", [size]), Memory(numbers("f32", 3, 7), 1, []), Memory(numbers("f32", 3), 1, [])])
+        check(
+            nest,
+            [size],
+            0,
+            [dense("f32", [size]), Memory(numbers("f32", 3, 7), 1, []), Memory(numbers("f32", 3), 1, [])],
+        )
 
 
 def test_an_operand_is_written_over_in_place(lanes):
@@ -442,7 +449,9 @@ def test_requirements_see_only_elements_that_exist(lanes):
     for size in SIZES:
         where, out = np.random.default_rng(size).integers(1, 10, size), np.zeros(size + 9, np.float32)
         run(code, [size, 64, where, 1, table, out, 1, 10, status], -(-size // 64))
-        assert status[0] == 0 and np.array_equal(out[:size], table[where]) and not out[size:].any()  # beyond the end: index 0
+        assert (
+            status[0] == 0 and np.array_equal(out[:size], table[where]) and not out[size:].any()
+        )  # beyond the end: index 0
     # Every element that is wrong is noticed, and only by the unit that it belongs to. The kernel still reads within the table,
     # which has room on both sides here.
     room = np.concatenate([np.zeros(64, np.float32), table, np.zeros(64, np.float32)])
@@ -480,7 +489,9 @@ class Random:
         self.memory: list[Memory] = []
         self.words = tuple(r.randrange(-3, 9) for _ in range(2))
         self.nest.words = 2
-        self.names: dict[str, list[tuple[Expr, int, bool]]] = {}  # kind -> values with their level, and whether they are full
+        self.names: dict[
+            str, list[tuple[Expr, int, bool]]
+        ] = {}  # kind -> values with their level, and whether they are full
         self.count = 0
         self.write()
 
@@ -511,13 +522,23 @@ class Random:
         if known and r.random() < 0.5:
             return r.choice(known)
         if kind == "i64" and r.random() < 0.3:
-            return r.choice([word(0), word(1), *[position(d) for d, loop in self.nest.axes.items() if full or loop < self.nest.kept]])
+            return r.choice(
+                [
+                    word(0),
+                    word(1),
+                    *[position(d) for d, loop in self.nest.axes.items() if full or loop < self.nest.kept],
+                ]
+            )
         if r.random() < 0.2:
             return L.const(r.choice([0, 1, 2]) if kind != "b1" else r.random() < 0.5, kind)
         memory = {"b1": ["bool"], "f32": ["f32", "f32", "f16", "bf16"]}.get(kind, [kind])
         chosen = r.choice(memory)
         if len(self.memory) > 5:
-            same = [i for i, b in enumerate(self.nest.buffers) if b.kind in memory and (full or not any(self.memory[i].strides[self.nest.kept :]))]
+            same = [
+                i
+                for i, b in enumerate(self.nest.buffers)
+                if b.kind in memory and (full or not any(self.memory[i].strides[self.nest.kept :]))
+            ]
             if not same:
                 return L.const(1, kind)
             at = r.choice(same)
@@ -539,7 +560,11 @@ class Random:
             lambda: inner() * L.const(2, kind),
         ]  # fmt: skip
         if kind[0] == "f":
-            choices += [lambda: L.cast(inner("i32"), kind), lambda: L.cast(inner("f64" if kind == "f32" else "f32"), kind), lambda: inner() / 2]
+            choices += [
+                lambda: L.cast(inner("i32"), kind),
+                lambda: L.cast(inner("f64" if kind == "f32" else "f32"), kind),
+                lambda: inner() / 2,
+            ]
         else:
             choices += [lambda: inner() * inner(), lambda: L.cast(inner("i64" if kind != "i64" else "i32"), kind)]
         return r.choice(choices)()
@@ -563,7 +588,13 @@ class Random:
             if self.nest.reduced:
                 for _ in range(r.choice([1, 2])):
                     op = r.choice(["sum", "max", "min", "any", "all", "prod"])
-                    kind = "b1" if op in ("any", "all") else r.choice(["i32", "i64"]) if op == "prod" else r.choice(["f32", "f64", "i32", "i64", "u8"])
+                    kind = (
+                        "b1"
+                        if op in ("any", "all")
+                        else r.choice(["i32", "i64"])
+                        if op == "prod"
+                        else r.choice(["f32", "f64", "i32", "i64", "u8"])
+                    )
                     made = self.expr(kind, True, level)
                     found.append(Reduce(self.name(kind, level + 1, False), op, made, level))
                 if r.random() < 0.5:
