@@ -534,10 +534,11 @@ class Random:
         memory = {"b1": ["bool"], "f32": ["f32", "f32", "f16", "bf16"]}.get(kind, [kind])
         chosen = r.choice(memory)
         if len(self.memory) > 5:
+            written = {s.buffer for s in self.nest.statements if isinstance(s, Store)}
             same = [
                 i
                 for i, b in enumerate(self.nest.buffers)
-                if b.kind in memory and (full or not any(self.memory[i].strides[self.nest.kept :]))
+                if b.kind in memory and i not in written and (full or not any(self.memory[i].strides[self.nest.kept :]))
             ]
             if not same:
                 return L.const(1, kind)
