@@ -12,10 +12,11 @@ from rushlight.functional import FUNCTIONS
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import TABLE
 from rushlight.lazy.macro import Expansion, Outside, record_as_one, stand_in, trace_macro
-from rushlight.lazy.record import Handle, Trace, emit, enter, local, switch_grad_mode
+from rushlight.lazy.record import Handle, Trace, emit_all, enter, local, switch_grad_mode
 from rushlight.lazy.trie import LEAF, MACRO, Entry
 from rushlight.lazy.views import overlaps, record_inplace
 
+_NONE = (None,)  # no gradient given, for one root
 _GENERAL = object()  # in place of an Entry: this structure cannot be a macro
 
 
@@ -38,6 +39,12 @@ def backward(
     >>> torch.autograd.backward((x * x).sum()); x.grad
     tensor([2., 4.])
     """
+    if grad_tensors is None and inputs is None and not create_graph and isinstance(tensors, Handle):
+        check_root(tensors, None)
+        if _backward_as_one((tensors,), _NONE, bool(retain_graph)):
+            local.trace.backwards = True
+            local.backwards += 1
+            return
     roots = _as_tuple(tensors)
     grads = (None,) * len(roots) if grad_tensors is None else _as_tuple(grad_tensors)
     if len(grads) != len(roots):
@@ -113,7 +120,9 @@ def _backward_as_one(roots: Sequence[Any], grads: Sequence[Any], retain: bool) -
     if trace.general or not trace.expandable:
         return False
     slots = tuple([t._slot if t._trace is trace else enter(trace, t) for t in roots])
-    given = tuple([g if g is None else g._slot if g._trace is trace else enter(trace, g) for g in grads])
+    given = _NONE
+    if grads is not _NONE:
+        given = tuple([g if g is None else g._slot if g._trace is trace else enter(trace, g) for g in grads])
     key = (MACRO, ("backward", retain), slots + given, ())
     node: Any = trace.node.next.get(key)
     if node is None:
@@ -130,9 +139,8 @@ def _backward_as_one(roots: Sequence[Any], grads: Sequence[Any], retain: bool) -
         if leaf is not None and leaf._hooked:
             return False
     trace.node = node
-    results = emit(trace, node) if node.metas else ()
     olds, news = [], []
-    for leaf, grad in zip(leaves, results if isinstance(results, tuple) else (results,), strict=True):
+    for leaf, grad in zip(leaves, emit_all(trace, node)):
         if leaf is None:
             continue
         old = leaf._grad

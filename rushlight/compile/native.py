@@ -30,7 +30,7 @@ class Native:
         if any(graph.metas[v].dtype.is_complex for v in graph.numbers):
             self._left = math.inf  # the launch table holds no complex numbers
 
-    def reference(self, *given: Any) -> dict[int, np.ndarray]:
+    def reference(self, *given: Any) -> list[np.ndarray]:
         """Run the NumPy reference."""
         if self._reference is None:
             self._reference = load("numpy").compile_graph(self.graph)
@@ -50,8 +50,8 @@ class Native:
         return self.code.summary()
 
     def __call__(
-        self, leaves: Sequence, numbers: Sequence, generators: Sequence, targets: dict[int, np.ndarray]
-    ) -> dict[int, np.ndarray]:
+        self, leaves: Sequence, numbers: Sequence, generators: Sequence, targets: Sequence[np.ndarray | None]
+    ) -> list[np.ndarray]:
         if self.code is None:
             if self._left > 0:
                 self._left -= 1

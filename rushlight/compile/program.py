@@ -9,13 +9,14 @@ import numpy as np
 
 from rushlight.ir.graph import Graph
 
-# run(leaves, numbers, generators, targets) -> {slot: buffer}. `targets` are buffers by slot that the caller will copy the result to;
-# a backend may write there itself, when it is a leaf that the Program may replace, and then returns that very buffer.
-Run = Callable[[Sequence, Sequence, Sequence, dict[int, np.ndarray]], dict[int, np.ndarray]]
+# run(leaves, numbers, generators, targets) -> buffers, in the order of the graph's outputs. `targets` are, in that order, buffers that
+# the caller will copy results to, or None, or nothing at all; a backend may write there itself, when it is a leaf that the
+# Program may replace, and then returns that very buffer.
+Run = Callable[[Sequence, Sequence, Sequence, Sequence[np.ndarray | None]], list[np.ndarray]]
 
 
 class Program:
-    """Leaf buffers, numbers and generators in; the wanted values out, by slot of the trace.
+    """Leaf buffers, numbers and generators in; the values of the graph's outputs out.
 
     `residuals` are the slots whose values a later backward uses; those that are not leaves are among the outputs.
     """
@@ -23,6 +24,7 @@ class Program:
     def __init__(self, graph: Graph, residuals: tuple[int, ...], stages: dict[str, Any], code: Run):
         self.graph, self.residuals, self.stages = graph, residuals, stages
         self.run = code
+        self.used = 0  # when it ran last, in runs
 
     def show(self, stage: str | None = None) -> str:
         """The program as text, finished or after one named pass."""

@@ -12,12 +12,21 @@ from weakref import ref
 
 from rushlight.ir.meta import WEAK, Meta
 from rushlight.lazy import record
-from rushlight.lazy.record import NUMBERS, Trace, claim_all, enter, local, new_handle, outdate_views
-from rushlight.lazy.step import flush
+from rushlight.lazy.record import (
+    NUMBERS,
+    Trace,
+    claim_all,
+    enter,
+    local,
+    new_handle,
+    outdate_views,
+    switch_grad_mode,
+)
+from rushlight.lazy.step import flush, run_into
 from rushlight.lazy.trie import LEAF, MACRO, Entry
 from rushlight.lazy.views import assign
 
-__all__ = ["Expansion", "MacroTrace", "Outside", "flush", "record_as_one", "stand_in", "trace_macro"]
+__all__ = ["Expansion", "MacroTrace", "Outside", "flush", "record_as_one", "run_as_one", "stand_in", "trace_macro"]
 
 
 class Expansion:
@@ -127,6 +136,44 @@ def record_as_one(
     return bind_outputs(trace, node, tensors)
 
 
+def run_as_one(
+    key: Hashable, fn: Callable[[list, list], Sequence[Any]], tensors: Sequence[Any], scalars: Sequence[float]
+) -> None:
+    """Record `fn(tensors, scalars)`, which returns nothing, as one entry, and run the trace.
+
+    What is known to follow here and writes only to buffers that are at rest does so without its tensors becoming pending:
+    an optimiser's many tensors need not be bound to slots and back to the memory that they have had all along.
+    """
+    trace, mode = local.trace, local.grad_mode
+    start = trace.node
+    if start.leaps is not None and not record.several_threads:
+        places, plain = _places(trace, tensors)
+        node = None if places is None else start.leaps.get((key, tuple(map(type, scalars)), places))
+        if node is not None:
+            written = [tensors[index] for index, _ in node.expansion.written]
+            if len(written) == len(node.metas) and _at_rest(trace, written):
+                trace.node = node
+                trace.scalars += scalars
+                run_into(written, start.end, plain)
+                return
+    local.grad_mode = False  # no entry for it: what a macro records needs none
+    try:
+        record_as_one(key, fn, tensors, scalars)
+    finally:
+        switch_grad_mode(mode)
+    flush()
+
+
+def _at_rest(trace: Trace, tensors: list[Any]) -> bool:
+    """Whether the tensors, each current or a plain buffer, are no more than leaves. (Views are derived again after every run.)"""
+    leaves = trace.leaf_slots
+    return not [
+        t
+        for t in tensors
+        if t._trace is not None and (t._slot not in leaves or t._base is not None or t._shared is not None)
+    ]
+
+
 def _leap(trace: Trace, key: Hashable, kinds: tuple, tensors: Sequence[Any]) -> tuple[Entry | None, tuple | None]:
     """The macro's entry, if it is known what follows here, with the tensors brought in; and their `_places`."""
     start = trace.node
@@ -140,19 +187,17 @@ def _leap(trace: Trace, key: Hashable, kinds: tuple, tensors: Sequence[Any]) -> 
 def _places(trace: Trace, tensors: Sequence[Any]) -> tuple[tuple | None, list[Any]]:
     """What identifies the tensors as inputs: the slot of what is current in the trace, the meta of a plain buffer, which
     comes in as its next leaf; and these buffers. None when there is anything else among them."""
-    places: list[Any] = []
-    plain: list[Any] = []
-    for tensor in tensors:
-        if tensor._trace is trace:
-            places.append(tensor._slot)
-        elif (
-            tensor._trace is None and tensor._base is None and tensor._shared is None and tensor._history is None
-            and tensor._array is not None
-        ):  # fmt: skip
-            places.append(tensor._meta)
-            plain.append(tensor)
-        else:
-            return None, []
+    places = [
+        t._slot if t._trace is trace
+        else t._meta if (
+            t._trace is None and t._base is None and t._shared is None and t._history is None and t._array is not None
+        )
+        else None
+        for t in tensors
+    ]  # fmt: skip
+    if None in places:
+        return None, []
+    plain = [tensor for tensor in tensors if tensor._trace is None]
     if len(set(plain)) != len(plain):
         return None, []
     return tuple(places), plain

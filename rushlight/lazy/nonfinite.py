@@ -75,9 +75,10 @@ def _recomputed(trace: Trace, places: list[int], leaves: list[Any]) -> Iterator[
     wanted = tuple(s for s in places if s not in buffers and trace.producer(s).op is not MACRO)
     generators = [g.clone_at(state) for g, state in trace.generators]
     try:
-        results = program_for(trace.node, trace, wanted).run(leaves, trace.scalars, generators, {})
+        values = program_for(trace.node, trace, wanted).run(leaves, trace.scalars, generators, ())
     except OutOfMemoryError:  # the step itself needs less, as it drops what is used up; a warning must not end it
         return _kept(trace, places)
+    results = dict(zip(wanted, values))
     return ((s, results[s] if s in results else buffers[s]) for s in places if s in results or s in buffers)
 
 

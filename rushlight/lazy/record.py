@@ -282,11 +282,11 @@ def enter(trace: Trace, handle: Any) -> int:
 
 def claim_all(trace: Trace, slot: int, handles: list[Any]) -> None:
     """Let plain handles be the next leaves of the trace, from `slot` on; the caller moves the trace's node on."""
-    weak = list(map(ref, handles))
-    trace.handles += weak
-    trace.leaves += [handle._array for handle in handles]
-    for handle, reference in zip(handles, weak):
-        trace.leaf_owners[slot] = (reference, handle._version)
+    for handle in handles:
+        weak = ref(handle)
+        trace.handles.append(weak)
+        trace.leaves.append(handle._array)
+        trace.leaf_owners[slot] = (weak, handle._version)
         handle._trace, handle._slot = trace, slot
         slot += 1
 
@@ -345,6 +345,26 @@ def append_leaf(trace: Trace, handle: Any, array: Any, base: Any = None) -> int:
 def record(op: Op, inputs: Sequence[Any], static: tuple = ()) -> Any:
     """Append one entry; the result handle, or a tuple of them for ops with several outputs."""
     trace = local.trace
+    key, numbers = key_of(trace, op, inputs, static)
+    here = trace.node
+    node = here.likely if key == here.likely_key else here.get(key)
+    if node is None:
+        return record_slowly(trace, key, numbers)
+    if numbers:
+        trace.scalars += numbers
+    trace.node = node
+    if len(node.metas) != 1:
+        return emit(trace, node)
+    handle: Any = _new(_result_class)  # as emit does
+    handle._trace = trace
+    handle._slot = node.slot
+    handle._meta = node.meta
+    trace.handles.append(ref(handle))
+    return handle
+
+
+def key_of(trace: Trace, op: Op, inputs: Sequence[Any], static: tuple) -> tuple[tuple, list[Any]]:
+    """The key of an op on these inputs, which are brought into the trace, and the Python numbers among them."""
     key: list[Any] = [op]
     numbers: list[Any] = []
     for x in inputs:
@@ -367,22 +387,7 @@ def record(op: Op, inputs: Sequence[Any], static: tuple = ()) -> Any:
             key.append(number.__class__)
             numbers.append(number)
     key.append(static)
-    frozen = tuple(key)
-    here = trace.node
-    node = here.likely if frozen == here.likely_key else here.get(frozen)
-    if node is None:
-        return record_slowly(trace, frozen, numbers)
-    if numbers:
-        trace.scalars += numbers
-    trace.node = node
-    if len(node.metas) != 1:
-        return emit(trace, node)
-    handle: Any = _new(_result_class)  # as emit does
-    handle._trace = trace
-    handle._slot = node.slot
-    handle._meta = node.meta
-    trace.handles.append(ref(handle))
-    return handle
+    return tuple(key), numbers
 
 
 def _tensors(op: Op, values: Any) -> Any:
@@ -393,22 +398,29 @@ def _tensors(op: Op, values: Any) -> Any:
 
 
 def emit(trace: Trace, node: Entry) -> Any:
+    """A handle for the output of the entry that was just appended; a tuple of them if it has several."""
+    if len(node.metas) != 1:
+        return tuple(emit_all(trace, node))
+    handle = _new(_result_class)
+    handle._trace = trace
+    handle._slot = node.slot
+    handle._meta = node.meta
+    trace.handles.append(ref(handle))
+    return handle
+
+
+def emit_all(trace: Trace, node: Entry) -> list[Any]:
     """Handles for the outputs of the entry that was just appended."""
-    metas = node.metas
-    if len(metas) == 1:
-        handle = _new(_result_class)
+    results, slot, handles, kind = [], node.slot, trace.handles, _result_class
+    for meta in node.metas:
+        handle: Any = _new(kind)
         handle._trace = trace
-        handle._slot = node.slot
-        handle._meta = node.meta
-        trace.handles.append(ref(handle))
-        return handle
-    results = []
-    for index, meta in enumerate(metas):
-        handle = _new(_result_class)
-        handle._trace, handle._slot, handle._meta = trace, node.slot + index, meta
-        trace.handles.append(ref(handle))
+        handle._slot = slot
+        handle._meta = meta
+        handles.append(ref(handle))
         results.append(handle)
-    return tuple(results)
+        slot += 1
+    return results
 
 
 def record_slowly(trace: Trace, key: tuple, numbers: list[Any]) -> Any:

@@ -20,11 +20,13 @@ from rushlight.lazy.record import (
     append_leaf,
     base_of,
     is_shared,
+    key_of,
     let_go,
     local,
     new_handle,
     rebind,
     record,
+    record_slowly,
     set_derive,
     switch_grad_mode,
 )  # fmt: skip
@@ -243,11 +245,20 @@ def record_inplace(op: Op, inputs: tuple, static: tuple = ()) -> Any:
         check_writable(target, op.name)
         if not local.grad_mode and local.trace.backwards and meta.requires_grad and meta.leaf:
             local.trace.updating = True
-    result = record(op, inputs, static)
-    if target._base is None and target._shared is None and result._trace is local.trace:
-        rebind(target, result._trace, result._slot, result._meta)  # as assign does
-    else:
-        assign(target, result)
+    if target._base is not None or target._shared is not None:
+        assign(target, record(op, inputs, static))
+        return target
+    trace = local.trace
+    key, numbers = key_of(trace, op, inputs, static)
+    here = trace.node
+    node = here.likely if key == here.likely_key else here.get(key)
+    if node is None:
+        assign(target, record_slowly(trace, key, numbers))
+        return target
+    trace.scalars += numbers
+    trace.node = node
+    trace.handles.append(None)
+    rebind(target, trace, node.slot, node.meta)
     return target
 
 

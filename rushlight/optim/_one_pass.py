@@ -12,15 +12,14 @@ from __future__ import annotations
 import functools
 import operator
 import warnings
-from collections.abc import Callable, Hashable, Sequence
-from itertools import chain
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 import rushlight
 from rushlight.errors import explain_error
-from rushlight.lazy.macro import flush, record_as_one
+from rushlight.lazy.macro import flush, record_as_one, run_as_one
 from rushlight.lazy.record import local, switch_grad_mode
 from rushlight.lazy.step import realise
 from rushlight.optim._checks import PileWatch, caller_depth
@@ -44,7 +43,10 @@ class _Layout:
     """What the last step gathered, and what must not have changed for the next one to gather the same."""
 
     def __init__(self, optimizer: OnePassOptimizer, blocks: list[_Block], missing: list[Any]) -> None:
-        self.blocks, self.missing, self.steps = blocks, missing, optimizer._counted
+        self.blocks, self.missing = blocks, missing
+        self.steps = list(optimizer._counts)
+        self.versions = [step._version for step in self.steps]
+        self.counts = list(optimizer._counts.values())
         self.parts = _parts(optimizer)
         self.options = optimizer._options()
 
@@ -61,8 +63,7 @@ class OnePassOptimizer(Optimizer):
 
     def _reset(self) -> None:
         self._numbers: dict[Any, float] = {}  # 0-d state tensor -> its value, so that a step never waits for it
-        self._counts: dict[Any, tuple[float, int]] = {}  # step tensor -> its value, and its version then
-        self._counted: list[Any] = []  # the step tensors of the step that is being taken
+        self._counts: dict[Any, float] = {}  # step tensor -> its value once the step that is being taken has run
         self._idle: set[Any] | None = None  # parameters that have had no gradient yet; None before the first step
         self._steps = 0
         self._piles = PileWatch()
@@ -103,19 +104,27 @@ class OnePassOptimizer(Optimizer):
         mode, local.grad_mode = local.grad_mode, False  # no entry for it: what a macro records needs none
         try:
             again = self._gather_again()
-            for layout, tensors, numbers in self._gather() if again is None else again:
-                record_as_one((update, layout), functools.partial(_apply, update, layout), tensors, numbers)
-            switch_grad_mode(mode)
-            flush()
+            if again is not None:
+                layout, tensors, numbers = again
+                local.grad_mode = mode
+                run_as_one((update, layout), functools.partial(_apply, update, layout), tensors, numbers)
+            else:
+                for layout, tensors, numbers in self._gather():
+                    record_as_one((update, layout), functools.partial(_apply, update, layout), tensors, numbers)
+                switch_grad_mode(mode)
+                flush()
         except BaseException:
             switch_grad_mode(mode)
             self._layout = None
             self._numbers.clear()  # what is noted here may be ahead of the tensors: read those again next time
-            self._counts.clear()
-            self._counted = []
+            self._counts = {}
             self._forget_unmade()
             raise
-        self._write_counts()
+        if again is None:
+            _write(self._counts, self._counts.values())
+            self._counts = {}
+        else:
+            _write(self._layout.steps, self._layout.counts)
         return loss
 
     def _forget_unmade(self) -> None:
@@ -136,7 +145,7 @@ class OnePassOptimizer(Optimizer):
             and all(map(operator.is_, parts, last.parts))
             and self._options() == last.options
             and not any([param._grad is not None for param in last.missing])
-            and not any([self._counts[step][1] != step._version for step in last.steps])
+            and [step._version for step in last.steps] == last.versions
         ):
             return None
         layout: list[Hashable] = []
@@ -154,14 +163,11 @@ class OnePassOptimizer(Optimizer):
             shape, values = self._lay_out(block.group, block.variant, block.width, len(block.params))
             layout.append(shape)
             numbers += values
-        for step in last.steps:
-            number, version = self._counts[step]
-            self._counts[step] = (number + 1, version)
-        self._counted = last.steps
+        last.counts = [count + 1 for count in last.counts]
         self._layout = last
         self._steps += 1
         self._piles.step(type(self).__name__, tensors[1])
-        return [(tuple(layout), tensors, numbers)]
+        return tuple(layout), tensors, numbers
 
     def _options(self) -> list[bool]:
         return [bool(group[name]) for group in self.param_groups for name in self._deciding]
@@ -236,21 +242,9 @@ class OnePassOptimizer(Optimizer):
     def _next_step(self, state: dict[str, Any]) -> float:
         """The number of the step about to be taken, which goes to the tensor once the step has run: it is no part of it."""
         step = state["step"]
-        number, version = self._counts.get(step, (0.0, -1))
-        if version != step._version:
-            number = float(step)
-        self._counts[step] = (number + 1, step._version)
-        self._counted.append(step)
-        return number + 1
-
-    def _write_counts(self) -> None:
-        for step in self._counted:
-            number, _ = self._counts[step]
-            array = step._array if step._trace is None and step._base is None else realise(step)
-            array.fill(number)
-            step._version += 1
-            self._counts[step] = (number, step._version)
-        self._counted = []
+        count = self._counts.get(step)
+        count = self._counts[step] = (float(_buffer(step)) if count is None else count) + 1
+        return count
 
     def _value(self, tensor: Any) -> float:
         """The value of a 0-d state tensor, read from it only once."""
@@ -297,15 +291,25 @@ class OnePassOptimizer(Optimizer):
         return found
 
 
-def _states(optimizer: Optimizer) -> list[Any]:
-    return [values.values() for values in optimizer.state.values() if isinstance(values, dict)]
-
-
 def _parts(optimizer: Optimizer) -> list[Any]:
     """The groups, their parameters, and the state, in order."""
-    groups = optimizer.param_groups
-    params = chain.from_iterable([group["params"] for group in groups])
-    return [*groups, *params, *chain.from_iterable(_states(optimizer))]
+    parts = list(optimizer.param_groups)
+    for group in optimizer.param_groups:
+        parts += group["params"]
+    for values in optimizer.state.values():
+        parts += values.values() if isinstance(values, dict) else [values]
+    return parts
+
+
+def _write(steps: Iterable[Any], counts: Iterable[float]) -> None:
+    """Write the counts of steps; the tensors' versions stay: another version is the sign that somebody else wrote one."""
+    for step, count in zip(steps, counts):
+        _buffer(step).fill(count)
+
+
+def _buffer(tensor: Any) -> np.ndarray:
+    """The memory of a 0-d state tensor, which holds its value."""
+    return tensor._array if tensor._trace is None and tensor._base is None else realise(tensor)
 
 
 def _apply(update: Callable, layout: tuple, tensors: list[Any], numbers: list[Any]) -> list[Any]:

@@ -45,7 +45,7 @@ class Checked:
         self.runs = 0
         self.original = Native.__call__
 
-    def __call__(self, native: Native, leaves: Sequence, numbers: Sequence, generators: Sequence, targets: dict) -> Any:
+    def __call__(self, native: Native, leaves: Sequence, numbers: Sequence, generators: Sequence, targets: Sequence) -> Any:
         states = [g.get_state_raw() for g in generators]
 
         def run(function: Any, threads: int = 1, donate: bool = False, given: Sequence | None = None) -> Any:
@@ -54,14 +54,15 @@ class Checked:
             set_threads(threads)
             copies = copied(leaves if given is None else given)
             where = {id(a): b for a, b in zip(leaves, copies, strict=True)}
-            into = {slot: where[id(a)] for slot, a in targets.items() if id(a) in where} if donate else {}
+            into = [where.get(id(a)) for a in targets] if donate else ()
             try:
                 found = function(copies, numbers, generators, into)
             except Exception as error:
                 return error
             finally:
                 set_threads(1)
-            return {slot: array.copy() for slot, array in found.items()}, [g.get_state_raw() for g in generators]
+            values = {slot: array.copy() for slot, array in zip(native.graph.outputs, found, strict=True)}
+            return values, [g.get_state_raw() for g in generators]
 
         def natively(*given: Any) -> Any:
             if native.code is None:

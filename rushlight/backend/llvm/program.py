@@ -68,7 +68,7 @@ def alive(steps: Sequence[Step]) -> None:
 
 
 class Code:
-    """The native code of one graph: `run(leaves, numbers, generators, targets) -> {slot: array}`."""
+    """The native code of one graph: `run(leaves, numbers, generators, targets) -> arrays of the outputs`."""
 
     def __init__(self, lowering: Lowering):
         graph = lowering.graph
@@ -76,13 +76,13 @@ class Code:
         self.steps = steps_of(lowering.instructions)
         alive(self.steps)
         self.arena = memory.plan(lowering.layout.temporaries, len(self.steps))
-        self.slots = list(graph.outputs)
         self.leaves, self.numbers = len(graph.leaves), len(graph.numbers)
         odd = [(i, graph.metas[v]) for i, v in enumerate(graph.leaves)]
         self.odd_leaves = [(i, m) for i, m in odd if m.overlaps or span(m) != m.numel * m.dtype.itemsize]
         metas = [graph.metas[v] for v in lowering.outputs]
         self.makers = [_maker(m) for m in metas]
         self.donated = sorted(lowering.donated.items())
+        self.fresh = [index for index in range(len(metas)) if index not in lowering.donated]
         kinds = ["f64" if graph.metas[v].dtype.is_floating_point else "i64" for v in graph.numbers]
         self.table = runtime.Table(len(graph.leaves), len(metas), kinds)
         self._idle = [self.table]  # threads that run this code at the same time take a table each
@@ -126,9 +126,13 @@ class Code:
         return stretches
 
     def run(
-        self, leaves: Sequence[np.ndarray], numbers: Sequence, generators: Sequence, targets: dict[int, np.ndarray]
-    ) -> dict[int, np.ndarray]:
-        """Compute the outputs by slot. An output whose target is the leaf that it may replace is written there."""
+        self,
+        leaves: Sequence[np.ndarray],
+        numbers: Sequence,
+        generators: Sequence,
+        targets: Sequence[np.ndarray | None],
+    ) -> list[np.ndarray]:
+        """Compute the outputs. One whose target is the leaf that it may replace is written there."""
         outputs: list[Any] = [None] * len(self.makers)
         if len(leaves) > self.leaves or len(numbers) > self.numbers:  # of a trace that goes on after this graph
             leaves, numbers = leaves[: self.leaves], numbers[: self.numbers]
@@ -136,11 +140,12 @@ class Code:
             leaves = list(leaves)
             for i, meta in self.odd_leaves:
                 leaves[i] = laid_out(leaves[i], meta)
+        makers = self.makers
         if self.donated:
-            self._donate(leaves, targets, outputs)
-        for index, make in enumerate(self.makers):
-            if outputs[index] is None:
-                outputs[index] = make()
+            for index in self._donate(leaves, targets, outputs):
+                outputs[index] = makers[index]()
+        for index in self.fresh:
+            outputs[index] = makers[index]()
         arena, address = memory.arena(self.arena)
         launch = runtime.launcher()
         try:
@@ -148,7 +153,8 @@ class Code:
         except IndexError:
             table = self.table.copy()
         watched = bool(observers)
-        table.profile(watched)
+        if watched:
+            table.profile(True)
         started, called = time.monotonic_ns() if watched else 0, []
         try:
             for stretch in self.stretches:
@@ -162,8 +168,10 @@ class Code:
             if watched:
                 self._tell(started, iter(table.times.tolist()), iter(called), sum(o.nbytes for o in outputs))
         finally:
+            if watched:
+                table.profile(False)
             self._idle.append(table)
-        return dict(zip(self.slots, outputs, strict=True))
+        return outputs
 
     def _tell(self, started: int, groups: Iterator, calls: Iterator, outputs: int) -> None:
         """Tell the observers what ran when."""
@@ -171,13 +179,22 @@ class Code:
         for observer in tuple(observers):
             observer(f"program of {len(self.lowering.graph.nodes)} ops", timed, self.arena, outputs, started)
 
-    def _donate(self, leaves: Sequence[np.ndarray], targets: dict[int, np.ndarray], outputs: list[Any]) -> None:
-        """Take the leaves that may be written over, unless another leaf is a window of their memory."""
-        windows = {id(leaf.base) for leaf in leaves if leaf.base is not None}
+    def _donate(
+        self, leaves: Sequence[np.ndarray], targets: Sequence[np.ndarray | None], outputs: list[Any]
+    ) -> list[int]:
+        """Take the leaves that may be written over, unless a leaf is a window of their memory; the outputs that got none."""
+        if not targets:
+            return [index for index, _ in self.donated]
+        windows = [leaf for leaf in leaves if leaf.base is not None]
+        taken = {id(leaf) for leaf in windows} | {id(leaf.base) for leaf in windows} if windows else ()
+        without = []
         for index, number in self.donated:
             leaf = leaves[number]
-            if targets.get(self.slots[index]) is leaf and leaf.base is None and id(leaf) not in windows:
+            if targets[index] is leaf and id(leaf) not in taken:
                 outputs[index] = leaf
+            else:
+                without.append(index)
+        return without
 
     def summary(self) -> str:
         """How many kernels, and which ops NumPy runs between them."""

@@ -15,8 +15,8 @@ from rushlight.ir.graph import Graph, Node
 from rushlight.ir.meta import Meta
 
 
-def compile_graph(graph: Graph) -> Callable[..., dict[int, np.ndarray]]:
-    """`run(leaves, numbers, generators, targets) -> {slot: buffer}` for the graph; it writes over nothing."""
+def compile_graph(graph: Graph) -> Callable[..., list[np.ndarray]]:
+    """`run(leaves, numbers, generators, targets) -> buffers of the outputs` for the graph; it writes over nothing."""
     number_of = {v: k for k, v in enumerate(graph.numbers)}
     numbers_in = [(v, k, graph.metas[v].dtype.storage) for v, k in number_of.items()]
     nodes = []
@@ -41,10 +41,10 @@ def compile_graph(graph: Graph) -> Callable[..., dict[int, np.ndarray]]:
             drops[index] += (value,)
     program = [(_step(graph, node), dropped, node) for node, dropped in zip(nodes, drops, strict=True)]
     constants = {v: to_storage(n, graph.metas[v].dtype) for v, n in graph.constants.items() if v in used}
-    outputs = [(slot, value, graph.metas[value]) for slot, value in graph.outputs.items()]
+    outputs = [(value, graph.metas[value]) for value in graph.outputs.values()]
     leaf_values = list(graph.leaves)
 
-    def run(leaves: Sequence, numbers: Sequence, generators: Sequence, targets: Any = None) -> dict[int, np.ndarray]:
+    def run(leaves: Sequence, numbers: Sequence, generators: Sequence, targets: Any = ()) -> list[np.ndarray]:
         env: dict[int, Any] = dict(constants)
         env.update(zip(leaf_values, leaves, strict=False))
         old = np.seterr(all="ignore")
@@ -60,14 +60,14 @@ def compile_graph(graph: Graph) -> Callable[..., dict[int, np.ndarray]]:
                     del env[value]
         finally:
             np.seterr(**old)
-        results: dict[int, np.ndarray] = {}
+        results: list[np.ndarray] = []
         owned: set[int] = {id(a) for a in leaves}
-        for slot, value, meta in outputs:
+        for value, meta in outputs:
             array = env[value]
             if array.base is not None or id(array) in owned or not _has_layout(array, meta):
                 array = _own(array, meta)
             owned.add(id(array))
-            results[slot] = array
+            results.append(array)
         return results
 
     return run
