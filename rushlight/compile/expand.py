@@ -13,7 +13,7 @@ from rushlight.dtype import bfloat16, float16
 from rushlight.ir.graph import Graph, Node
 from rushlight.ir.meta import Meta
 from rushlight.lazy.macro import Expansion, Outside, stand_in, trace_macro
-from rushlight.lazy.record import enter
+from rushlight.lazy.record import enter, record
 
 
 def expand(graph: Graph) -> Graph:
@@ -29,7 +29,7 @@ def expand(graph: Graph) -> Graph:
     while todo:
         node = todo.pop()
         node.inputs = tuple(tuple(map(final, i)) if i.__class__ is tuple else final(i) for i in node.inputs)
-        expansion = None if node.op.expand is None else _traced(graph, node)
+        expansion = _traced(graph, node) if node.op.expand is not None or _to_widen(graph, node) else None
         if expansion is None:
             done.append(node)
             continue
@@ -47,6 +47,11 @@ def _widened(x: Any) -> Any:
     return x.float() if x is not None and not isinstance(x, list) and x.dtype in (float16, bfloat16) else x
 
 
+def _to_widen(graph: Graph, node: Node) -> bool:
+    """Whether the op is computed in float32 though its operands are not."""
+    return node.op.wide and any(graph.metas[v].dtype in (float16, bfloat16) for v in node.operands())
+
+
 def _as(meta: Meta, result: Any) -> Any:
     """The result in the dtype that the op promised, and in rows if it promised that."""
     result = result.to(meta.dtype)
@@ -54,7 +59,8 @@ def _as(meta: Meta, result: Any) -> Any:
 
 
 def _traced(graph: Graph, node: Node) -> Expansion | None:
-    """What the op's `expand` records for these inputs, its leaves numbered as the graph's values; None when it declines."""
+    """What the op's `expand` records for these inputs, or the op itself in float32, its leaves numbered as the graph's values; None
+    when it declines."""
 
     def plain(meta: Meta) -> Meta:
         return meta.variant(requires_grad=False, leaf=False)
@@ -69,8 +75,10 @@ def _traced(graph: Graph, node: Node) -> Expansion | None:
     inputs = [stand(item) for item in node.inputs]
 
     def run() -> Any:
-        given = inputs if node.op.moves else map(_widened, inputs)
-        found = node.op.expand(*given, **node.static)
+        given = inputs if node.op.moves else [_widened(x) for x in inputs]
+        found = None if node.op.expand is None else node.op.expand(*given, **node.static)
+        if found is None and _to_widen(graph, node):
+            found = record(node.op, given, tuple(node.static.values()))
         if found is None:
             return None
         found = found if isinstance(found, tuple) else (found,)

@@ -51,6 +51,8 @@ class Op:
                                         keeps the op
     moves                               `expand` only moves, compares or counts: it gives the reference's bits, and half precision needs
                                         no wider numbers in between
+    wide                                compilers compute half precision in float32, by casts before and after: there are kernels for
+                                        float32 and float64 only
     quick                               for views: infer costs no more than to remember what it said; it and reference take
                                         the static arguments in order
     write                               for views: the op that puts a changed view back into its base
@@ -65,6 +67,7 @@ class Op:
     lower: Any = None
     expand: Any = None
     moves: bool = False
+    wide: bool = False
     promote: Callable[..., Any] | None = None
     pointwise: bool = False
     view: bool = False

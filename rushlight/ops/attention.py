@@ -168,11 +168,11 @@ def _samples() -> list:
 
 attention = declare(
     f"{_NAME}_op(Tensor query, Tensor key, Tensor value, Tensor? attn_mask, *, float scale, bool is_causal)", infer=_infer,
-    reference=_attention, vjp=_vjp, grad_none=True, grad_name="ScaledDotProductFlashAttentionForCpuBackward0", samples=_samples,
+    reference=_attention, vjp=_vjp, wide=True, grad_none=True, grad_name="ScaledDotProductFlashAttentionForCpuBackward0", samples=_samples,
     doc="softmax(query @ key^T * scale + mask) @ value, and the logarithm of each row's sum; no gradient flows to the mask",
 )  # fmt: skip
 attention_backward = declare(
     f"{_NAME}_backward(Tensor grad, Tensor? grad_logsumexp, Tensor query, Tensor key, Tensor value, Tensor? attn_mask, Tensor output, "
     "Tensor logsumexp, *, float scale, bool is_causal)",
-    infer=_backward_infer, reference=_backward, doc="gradient of scaled_dot_product_attention for query, key and value",
+    infer=_backward_infer, reference=_backward, wide=True, doc="gradient of scaled_dot_product_attention for query, key and value",
 )  # fmt: skip

@@ -127,7 +127,7 @@ def _avg_geometry(kernel: Ints, stride: Ints, **changes: Any) -> dict[str, Any]:
 avg_pool = declare(
     "avg_pool_op(Tensor input, int[] kernel_size, int[] stride, int[] padding, bool ceil_mode, bool count_include_pad, "
     "int? divisor_override)",
-    infer=_avg_infer, reference=_avg_pool, vjp=(_avg_vjp,), grad_name="AvgPool2DBackward0",
+    infer=_avg_infer, reference=_avg_pool, vjp=(_avg_vjp,), wide=True, grad_name="AvgPool2DBackward0",
     samples=lambda: [
         ((values(2, 3, 4, 6),), _avg_geometry((2, 3), (2, 3))),
         ((values(2, 3, 5, 6),), _avg_geometry((3, 2), (2, 1), padding=(1, 1), ceil_mode=True, count_include_pad=False)),
@@ -137,7 +137,7 @@ avg_pool = declare(
 avg_pool_backward = declare(
     "avg_pool_backward(Tensor input, int[] size, int[] kernel_size, int[] stride, int[] padding, bool ceil_mode, "
     "bool count_include_pad, int? divisor_override)",
-    infer=lambda g, size, kernel_size, **_: like(g, shape=(*g.shape[: g.ndim - len(size)], *size)), reference=_avg_back,
+    infer=lambda g, size, kernel_size, **_: like(g, shape=(*g.shape[: g.ndim - len(size)], *size)), reference=_avg_back, wide=True,
     vjp=(lambda g, out, x, size, **static: T.apply("avg_pool_op", (g,), static),),
     samples=lambda: [((values(2, 2),), {"size": (5,), **_avg_geometry((2,), (2,))})], doc="each mean's gradient shared out to its window",
 )  # fmt: skip

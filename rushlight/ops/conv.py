@@ -270,7 +270,7 @@ def _samples() -> list:
 convolution = declare(
     "convolution(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, bool transposed, "
     "int[] output_padding, int groups)",
-    infer=_infer, reference=_convolution, vjp=_vjp, expand=compositions.convolution, samples=_samples,
+    infer=_infer, reference=_convolution, vjp=_vjp, expand=compositions.convolution, wide=True, samples=_samples,
     public="function", doc="the (transposed) convolution over every dimension after the first two",
 )  # fmt: skip
 
@@ -315,7 +315,7 @@ def _weight_vjp(
 convolution_weight_backward = declare(
     "convolution_weight_backward(Tensor grad, Tensor input, int[] kernel, int[] stride, int[] padding, int[] dilation, "
     "bool transposed, int[] output_padding, int groups)",
-    infer=_weight_infer, reference=_weight_gradient, vjp=_weight_vjp,
+    infer=_weight_infer, reference=_weight_gradient, vjp=_weight_vjp, wide=True,
     samples=lambda: [((values(2, 6, 3, 3), values(2, 4, 4, 5)), _geometry(2, kernel=(2, 3)))],
     doc="the gradient of a convolution with respect to its weight",
 )  # fmt: skip

@@ -101,7 +101,7 @@ embedding = declare(
 embedding_backward = declare(
     "embedding_backward(Tensor grad, Tensor indices, int rows, int padding_idx, bool scale_grad_by_freq)",
     infer=lambda grad, indices, rows, padding_idx, scale_grad_by_freq: like(grad, shape=(rows, grad.shape[-1])),
-    reference=_backward, vjp=(_backward_rule, None), doc="the gradient of embedding with respect to its weight",
+    reference=_backward, vjp=(_backward_rule, None), wide=True, doc="the gradient of embedding with respect to its weight",
 )  # fmt: skip
 
 

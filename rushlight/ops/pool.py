@@ -137,7 +137,7 @@ def _geometry(kernel: Ints, stride: Ints, **changes: Any) -> dict[str, Any]:
 
 max_pool = declare(
     "max_pool_op(Tensor input, int[] kernel_size, int[] stride, int[] padding, int[] dilation, bool ceil_mode)",
-    infer=_max_infer, reference=_max_pool, vjp=_max_vjp, grad_name="MaxPool2DWithIndicesBackward0",
+    infer=_max_infer, reference=_max_pool, vjp=_max_vjp, wide=True, grad_name="MaxPool2DWithIndicesBackward0",
     samples=lambda: [
         ((values(2, 3, 4, 6),), _geometry((2, 2), (2, 2))), ((values(2, 7),), _geometry((3,), (2,), padding=(1,), ceil_mode=True)),
         ((values(1, 2, 5, 6),), _geometry((3, 2), (1, 2), padding=(1, 0), dilation=(1, 2))),
@@ -181,7 +181,7 @@ def _scatter_infer(g: Meta, indices: Meta, size: Ints, add: bool) -> Meta:
 
 
 pool_scatter = declare(
-    "pool_scatter_part(Tensor input, Tensor indices, int[] size, bool add)", infer=_scatter_infer, reference=_scatter,
+    "pool_scatter_part(Tensor input, Tensor indices, int[] size, bool add)", infer=_scatter_infer, reference=_scatter, wide=True,
     vjp=(lambda g, out, x, indices, size, add: T.apply("pool_gather_part", (g, indices), {"n": len(size)}), None),
     samples=lambda: [((values(2, 2), np.array([[0, 3], [1, 4]])), {"size": (5,), "add": False})], grad_name="MaxUnpool2DBackward0",
     doc="values put (or added) at indices of a flattened window of `size`",

@@ -185,14 +185,14 @@ def _lstm_samples() -> list:
 
 lstm_layer = declare(
     "lstm_layer_op(Tensor input, Tensor hidden, Tensor cell, Tensor weight, Tensor? bias, *, bool reverse)", infer=_lstm_infer,
-    reference=lambda *inputs, **static: lstm_forward(_ARRAYS, *inputs, **static), vjp=_lstm_vjp, grad_none=True,
+    reference=lambda *inputs, **static: lstm_forward(_ARRAYS, *inputs, **static), wide=True, vjp=_lstm_vjp, grad_none=True,
     grad_name="LstmLayerBackward0", samples=_lstm_samples, doc="an LSTM layer: states and cells of all steps, and the gates that made them",
 )  # fmt: skip
 lstm_layer_backward = declare(
     "lstm_layer_backward(Tensor? grad, Tensor? grad_cells, Tensor? grad_gates, Tensor hidden, Tensor cell, Tensor weight, "
     "Tensor output, Tensor cells, Tensor gates, *, bool reverse)",
     infer=lambda g, g_cells, g_gates, h, c, weight, output, cells, gates, reverse: (like(gates), like(h), like(c)),
-    reference=lambda *inputs, **static: lstm_backward(_ARRAYS, *inputs, **static),
+    reference=lambda *inputs, **static: lstm_backward(_ARRAYS, *inputs, **static), wide=True,
     doc="gradient of an LSTM layer for its input, first state and first cell",
 )  # fmt: skip
 
@@ -261,7 +261,7 @@ def _gru_samples() -> list:
 
 gru_layer = declare(
     "gru_layer_op(Tensor input, Tensor hidden, Tensor weight, Tensor? bias, *, bool reverse)", infer=_gru_infer,
-    reference=lambda *inputs, **static: gru_forward(_ARRAYS, *inputs, **static), vjp=_gru_vjp, grad_none=True,
+    reference=lambda *inputs, **static: gru_forward(_ARRAYS, *inputs, **static), wide=True, vjp=_gru_vjp, grad_none=True,
     grad_name="GruLayerBackward0", samples=_gru_samples, doc="a GRU layer: states of all steps, and the gates that made them",
 )  # fmt: skip
 gru_layer_backward = declare(
@@ -269,7 +269,7 @@ gru_layer_backward = declare(
     infer=lambda g, g_gates, h, weight, output, gates, reverse: (
         *[like(output, shape=(*output.shape[:2], 3 * output.shape[2]))] * 2, like(h)
     ),
-    reference=lambda *inputs, **static: gru_backward(_ARRAYS, *inputs, **static),
+    reference=lambda *inputs, **static: gru_backward(_ARRAYS, *inputs, **static), wide=True,
     doc="gradient of a GRU layer for its input, for the gates' part from the state, and for the first state",
 )  # fmt: skip
 
@@ -324,12 +324,12 @@ def _rnn_samples() -> list:
 
 rnn_layer = declare(
     "rnn_layer_op(Tensor input, Tensor hidden, Tensor weight, Tensor? bias, *, str activation, bool reverse)", infer=_rnn_infer,
-    reference=lambda *inputs, **static: rnn_forward(_ARRAYS, *inputs, **static), vjp=_rnn_vjp, grad_name="RnnLayerBackward0",
+    reference=lambda *inputs, **static: rnn_forward(_ARRAYS, *inputs, **static), wide=True, vjp=_rnn_vjp, grad_name="RnnLayerBackward0",
     samples=_rnn_samples, doc="a recurrent layer with tanh or relu: the states of all steps",
 )  # fmt: skip
 rnn_layer_backward = declare(
     "rnn_layer_backward(Tensor grad, Tensor hidden, Tensor weight, Tensor output, *, str activation, bool reverse)",
     infer=lambda g, h, weight, output, activation, reverse: (like(output), like(h)),
-    reference=lambda *inputs, **static: rnn_backward(_ARRAYS, *inputs, **static),
+    reference=lambda *inputs, **static: rnn_backward(_ARRAYS, *inputs, **static), wide=True,
     doc="gradient of a recurrent layer for its input and first state",
 )  # fmt: skip
