@@ -86,18 +86,20 @@ true_divide = _binary(
 )  # fmt: skip
 
 
+def _check_divisors(name: str, a: np.ndarray, b: np.ndarray) -> None:
+    """RuntimeError, as PyTorch, if some integer is to be divided by zero."""
+    if a.dtype.kind in "iub" and not np.all(b) and a.size:
+        raise RuntimeError(f"{name}: ZeroDivisionError: got a zero among integer divisors.")
+
+
 def _floor_divide(a: np.ndarray, b: np.ndarray) -> Any:
-    if a.dtype.kind in "iub":
-        if not np.all(b):
-            raise RuntimeError("floor_divide: ZeroDivisionError: got a zero among integer divisors.")
-        return np.floor_divide(a, b)
+    _check_divisors("floor_divide", a, b)
     return np.floor_divide(a, b)
 
 
 def _trunc_divide(a: np.ndarray, b: np.ndarray) -> Any:
+    _check_divisors("div", a, b)
     if a.dtype.kind in "iub":
-        if not np.all(b):
-            raise RuntimeError("div: ZeroDivisionError: got a zero among integer divisors.")
         wide = np.floor_divide(a, b)
         return wide + ((wide < 0) & (wide * b != a))
     return np.trunc(a / b)
@@ -114,8 +116,7 @@ trunc_divide = _binary(
 
 
 def _remainder(a: np.ndarray, b: np.ndarray) -> Any:
-    if a.dtype.kind in "iub" and not np.all(b):
-        raise RuntimeError("remainder: ZeroDivisionError: got a zero among integer divisors.")
+    _check_divisors("remainder", a, b)
     return np.remainder(a, b)
 
 

@@ -246,13 +246,15 @@ def isfinite(x: Expr) -> Expr:
 
 
 def sigmoid(x: Expr) -> Expr:
-    """1 / (1 + exp(-x)): exp may overflow, then the result is 0."""
-    return 1 / (1 + L.exp(-x))
+    """1 / (1 + exp(-x)), below 0 exp(x) / (1 + exp(x)): exp cannot overflow."""
+    t = L.exp(-L.absolute(x))
+    return L.select(x < 0, t, 1) / (1 + t)
 
 
 def silu(x: Expr) -> Expr:
     """x * sigmoid(x) with one division."""
-    return x / (1 + L.exp(-x))
+    t = L.exp(-L.absolute(x))
+    return L.select(x < 0, x * t, x) / (1 + t)
 
 
 def softplus(x: Expr) -> Expr:

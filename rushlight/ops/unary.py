@@ -177,7 +177,10 @@ conj_physical = _real_unary(
 )
 angle = declare(
     "angle(Tensor input)", infer=lambda x: elementwise("angle", (x,), float_dtype(x).to_real()),
-    reference=lambda x: np.where(np.isnan(x), x.real, np.angle(x)) if x.dtype.kind == "f" else np.angle(x),
+    reference=lambda x: (
+        np.angle(x) if x.dtype.kind == "c" else np.where(np.isnan(x), x, np.angle(x)) if x.dtype.kind == "f"
+        else np.where(x < 0, np.pi, 0.0)
+    ),
     vjp=(lambda g, out, x: T.angle_gradient(g, x),), pointwise=True, samples=unary,
     lower=formulas.angle, doc="the angle in the complex plane",
 )  # fmt: skip
