@@ -37,7 +37,7 @@ nightly: $(STAMP)
 	$(BIN)/python -m pytest -q -n $(WORKERS) -m nightly --timeout 1800
 
 oracle: $(STAMP)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check "torch==2.13.0"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[parity]'
 
 install: $(STAMP)
 

@@ -12,6 +12,8 @@ from functools import partial
 from importlib.util import find_spec
 from types import ModuleType
 
+import numpy as np
+
 import rushlight
 
 SAMPLES, BATCH = 60_000, 64
@@ -28,6 +30,20 @@ class Pictures:
 
     def __getitem__(self, index: int) -> tuple:
         return self.module.zeros(3, 224, 224), index
+
+
+class Digits:
+    """Small pictures that are turned into tensors one by one: what matters is the cost of each call."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self.module = module
+        self.images = np.random.RandomState(0).randint(0, 256, (6000, 28, 28), dtype=np.uint8)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple:
+        return self.module.from_numpy(self.images[index]).unsqueeze(0).float().div(255), index % 10
 
 
 def seconds(batches: Callable[[], Iterable], repeats: int = 3) -> float:
@@ -64,6 +80,8 @@ def measure(module: ModuleType) -> None:
         loader = data.DataLoader(data.TensorDataset(*tensors), BATCH, shuffle=shuffle)
         ours, plain = seconds(loader.__iter__), seconds(partial(slices, module, tensors, shuffle))
         print(f"{name:10} in memory, shuffle={shuffle!s:5}  loader {ours:.3f} s, plain slicing {plain:.3f} s")
+    loader = data.DataLoader(Digits(module), BATCH, shuffle=True)
+    print(f"{name:10} digits, sample by sample   {seconds(loader.__iter__, 9):.3f} s")
     for workers in (0, 1, 2):
         loader = data.DataLoader(Pictures(module), BATCH, num_workers=workers)
         print(f"{name:10} pictures, num_workers={workers}    {seconds(loader.__iter__):.3f} s")

@@ -18,6 +18,7 @@ from rushlight.autograd.modes import (
 )  # fmt: skip
 from rushlight.device import device as _device
 from rushlight.functional import FUNCTIONS as _FUNCTIONS
+from rushlight.ir import layout as _layout
 from rushlight.ir.meta import Size
 from rushlight.lazy.explain import explain
 from rushlight.tensor import Tensor
@@ -34,14 +35,34 @@ finfo, iinfo = _dtypes.finfo, _dtypes.iinfo
 get_default_dtype, set_default_dtype = _dtypes.get_default_dtype, _dtypes.set_default_dtype
 e, pi, inf, nan, newaxis = _math.e, _math.pi, _math.inf, _math.nan, None
 strided = "torch.strided"
+memory_format = _layout.memory_format
+globals().update(_layout.FORMATS)
 
 # Outer rooms load on first use: `import rushlight` must stay quick.
 _ROOMS = (
+    "_C",
+    "__config__",
+    "_dynamo",
+    "accelerator",
+    "array_api",
+    "mps",
+    "xpu",
+    "compiler",
+    "hub",
+    "jit",
+    "overrides",
+    "testing",
+    "amp",
+    "cpu",
     "linalg",
+    "masked",
     "special",
+    "fft",
+    "signal",
     "autograd",
     "backends",
     "cuda",
+    "func",
     "nn",
     "optim",
     "profiler",
@@ -49,6 +70,7 @@ _ROOMS = (
     "vision",
     "serialization",
     "compat",
+    "distributions",
     "random",
     "storage",
     "version",

@@ -7,10 +7,12 @@ from typing import Any
 
 from rushlight import backend, config
 from rushlight.device import device, resolve
+from rushlight.device import device as Device
 from rushlight.errors import explain_error
 
 
 class _Remembered:
+    warn_always = False
     deterministic = False
     warn_only = False
     precision = "highest"
@@ -69,6 +71,55 @@ def is_deterministic_algorithms_warn_only_enabled() -> bool:
     return _Remembered.deterministic and _Remembered.warn_only
 
 
+def set_deterministic_debug_mode(debug_mode: int | str) -> None:
+    """'default' (0), 'warn' (1) or 'error' (2): `use_deterministic_algorithms` by another name."""
+    modes = ("default", "warn", "error")
+    if debug_mode not in (*modes, 0, 1, 2):
+        raise RuntimeError(
+            explain_error(
+                "set_deterministic_debug_mode",
+                got=f"{debug_mode!r}",
+                expected="0, 1 or 2, or 'default', 'warn' or 'error'",
+            )
+        )
+    level = modes.index(debug_mode) if isinstance(debug_mode, str) else debug_mode
+    use_deterministic_algorithms(level > 0, warn_only=level == 1)
+
+
+def get_deterministic_debug_mode() -> int:
+    """What `set_deterministic_debug_mode` was given, as a number."""
+    return 0 if not _Remembered.deterministic else 1 if _Remembered.warn_only else 2
+
+
+def set_warn_always(b: bool) -> None:
+    """Remembered. How often a warning is shown is for Python's filters to say: `warnings.simplefilter("always")`."""
+    _Remembered.warn_always = bool(b)
+
+
+def is_warn_always_enabled() -> bool:
+    """What `set_warn_always` was given."""
+    return _Remembered.warn_always
+
+
+def get_device_module(device: Any = None) -> Any:
+    """The module of a device: `torch.cpu`. RuntimeError for a device without one."""
+    import importlib
+
+    kind = "cpu" if device is None else (device.type if isinstance(device, Device) else str(device).partition(":")[0])
+    if kind not in ("cpu", "cuda", "mps", "xpu"):
+        raise RuntimeError(explain_error("get_device_module", got=f"{device!r}", expected="'cpu' or 'cuda'"))
+    return importlib.import_module(f"rushlight.{kind}")
+
+
+def forget_programs() -> None:
+    """Forget all recorded paths and compiled programs; what is pending is run first. Machine code on disk stays."""
+    from rushlight.lazy import step, trie
+
+    step.flush()
+    trie.clear()
+    step.forget()
+
+
 def get_float32_matmul_precision() -> str:
     """What `set_float32_matmul_precision` was given."""
     return _Remembered.precision
@@ -109,7 +160,10 @@ def compile(model: Callable | None = None, **options: Any) -> Callable:
     >>> torch.compile(abs) is abs
     True
     """
-    unknown = set(options) - {"fullgraph", "dynamic", "backend", "mode", "options", "disable"}
+    unknown = set(options) - {
+        "fullgraph", "dynamic", "backend", "mode", "options", "name", "disable", "recompile_limit", "isolate_recompiles",
+        "shapes_spec",
+    }  # fmt: skip
     if unknown:
         raise TypeError(explain_error("compile", got=f"unknown option {min(unknown)!r}", expected="PyTorch's options"))
     if model is None:

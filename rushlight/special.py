@@ -14,7 +14,16 @@ _NAMES = {
     "i1e": "i1e", "log1p": "log1p", "log_ndtr": "log_ndtr", "log_softmax": "log_softmax", "logit": "logit",
     "logsumexp": "logsumexp", "multigammaln": "mvlgamma", "ndtr": "ndtr", "polygamma": "polygamma", "round": "round",
     "sinc": "sinc", "softmax": "softmax", "xlog1py": "xlog1py", "xlogy": "xlogy", "zeta": "zeta",
-    "modified_bessel_i0": "i0", "modified_bessel_i1": "i1",
+    "modified_bessel_i0": "i0", "modified_bessel_i1": "i1", "gammainc": "igamma", "gammaincc": "igammac",
+    **{
+        name: name
+        for name in (
+            "airy_ai", "bessel_j0", "bessel_j1", "bessel_y0", "bessel_y1", "hermite_polynomial_h", "hermite_polynomial_he",
+            "laguerre_polynomial_l", "legendre_polynomial_p", "modified_bessel_k0", "modified_bessel_k1", "ndtri",
+            "scaled_modified_bessel_k0", "scaled_modified_bessel_k1", "spherical_bessel_j0",
+            *(f"{shifted}chebyshev_polynomial_{kind}" for shifted in ("", "shifted_") for kind in "tuvw"),
+        )
+    },
 }  # fmt: skip
 
 __all__ = list(_NAMES)

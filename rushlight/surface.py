@@ -14,6 +14,26 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "Generator": ("rushlight.random", "Generator"),
     "default_generator": ("rushlight.random", "default_generator"),
     "set_printoptions": ("rushlight.printing", "set_printoptions"),
+    "autocast": ("rushlight.amp", "autocast"),
+    **{
+        name: ("rushlight.amp.autocast_mode", name)
+        for name in (
+            "clear_autocast_cache",
+            "get_autocast_dtype",
+            "is_autocast_cache_enabled",
+            "is_autocast_enabled",
+            "set_autocast_cache_enabled",
+            "set_autocast_dtype",
+            "set_autocast_enabled",
+        )
+    },
+    "GradScaler": ("rushlight.amp", "GradScaler"),
+    "DisableTorchFunctionSubclass": ("rushlight.overrides", "DisableTorchFunctionSubclass"),
+    "vmap": ("rushlight.func", "vmap"),
+    **{
+        f"{kind}Tensor": ("rushlight.tensor_types", f"{kind}Tensor")
+        for kind in ("Float", "Double", "Half", "BFloat16", "Byte", "Char", "Short", "Int", "Long", "Bool")
+    },
     "UntypedStorage": ("rushlight.storage", "UntypedStorage"),
     "TypedStorage": ("rushlight.storage", "TypedStorage"),
     **{
@@ -21,6 +41,11 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
         for name in (
             "are_deterministic_algorithms_enabled",
             "get_default_device",
+            "get_deterministic_debug_mode",
+            "get_device_module",
+            "is_warn_always_enabled",
+            "set_deterministic_debug_mode",
+            "set_warn_always",
             "get_float32_matmul_precision",
             "get_num_interop_threads",
             "get_num_threads",

@@ -16,11 +16,13 @@ from rushlight.autograd.backward import backward
 from rushlight.autograd.graph import grad_fn
 from rushlight.autograd.hooks import RemovableHandle, add_hook
 from rushlight.dtype import dtype as DType
-from rushlight.errors import MissingNameError
+from rushlight.errors import MissingNameError, explain_error, warn_user
 from rushlight.functional import FUNCTIONS, METHODS
 from rushlight.functional.creation import check_differentiable, wrap
 from rushlight.functional.fast import DUNDERS
 from rushlight.functional.indexing import get_item, set_item
+from rushlight.functional.overriding import activate, default_torch_function, disabled_torch_function
+from rushlight.ir.layout import format_name, lies_in
 from rushlight.ir.meta import Size
 from rushlight.ir.op import TABLE
 from rushlight.lazy.memory import alias, stand_for, take_over, window
@@ -59,6 +61,13 @@ class Tensor(Handle):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         pass
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if getattr(cls.__torch_function__, "__func__", cls.__torch_function__) is not disabled_torch_function:
+            activate()
+
+    __torch_function__ = classmethod(default_torch_function)
+
     @staticmethod
     def _make_subclass(cls: type, data: Any, require_grad: bool = False, **_: Any) -> Any:
         """A tensor of another class over the same memory."""
@@ -81,8 +90,12 @@ class Tensor(Handle):
         return wrap(array, dtype)
 
     def as_subclass(self, cls: type) -> Any:
-        """The same tensor as an instance of `cls`."""
-        return Tensor._make_subclass(cls, self, self.requires_grad)
+        """The same tensor as an instance of `cls`; gradients flow through."""
+        if not (isinstance(cls, type) and issubclass(cls, Tensor)):
+            raise TypeError(explain_error("as_subclass", got=f"{cls!r}", expected="a subclass of torch.Tensor"))
+        made = record_view(TABLE["alias"], self, ())
+        made.__class__ = cls
+        return made
 
     # --- facts ----------------------------------------------------------------------------------------------------
 
@@ -149,9 +162,8 @@ class Tensor(Handle):
 
     def is_contiguous(self, memory_format: Any = None) -> bool:
         """Whether the elements lie in rows, one after the other."""
-        if memory_format is not None and "channels_last" in str(memory_format):
-            order = (0, 2, 3, 1) if self.ndim == 4 else (0, 2, 3, 4, 1)
-            return bool(self.ndim == len(order) and self.permute(order).is_contiguous())  # type: ignore[attr-defined]
+        if memory_format is not None:
+            return lies_in(format_name("is_contiguous", memory_format), self._meta)
         return self._meta.contiguous
 
     def is_floating_point(self) -> bool:
@@ -252,7 +264,17 @@ class Tensor(Handle):
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         array = self.numpy()
-        return array if dtype is None else array.astype(dtype, copy=False)
+        if copy is False and dtype is not None and array.dtype != dtype:
+            raise ValueError(explain_error("__array__", got=f"copy=False and dtype={dtype} for {self.dtype}", expected="the same dtype"))
+        return array.astype(array.dtype if dtype is None else dtype, copy=bool(copy))
+
+    def __array_namespace__(self, api_version: str | None = None) -> Any:
+        """The array API standard's functions for tensors: `rushlight.array_api`."""
+        if api_version not in (None, "2021.12", "2022.12", "2023.12", "2024.12"):
+            raise ValueError(explain_error("__array_namespace__", got=f"api_version={api_version!r}", expected="'2024.12' or an earlier one"))
+        from importlib import import_module
+
+        return import_module("rushlight.array_api")
 
     def __array_wrap__(self, array: np.ndarray, context: Any = None, return_scalar: bool = False) -> Any:
         return FUNCTIONS["tensor"](array) if array.dtype == bool else wrap(np.ascontiguousarray(array))
@@ -361,13 +383,10 @@ class Tensor(Handle):
     def grad(self) -> Any:
         """The accumulated gradient; None before the first `backward()`."""
         if self._grad is None and self._meta.requires_grad and not self._meta.leaf and not self._retains:
-            import warnings
-
-            warnings.warn(
+            warn_user(
                 "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be "
-                "populated during backward(). Fix: call .retain_grad() on it before backward(), or read the leaf's .grad.",
-                UserWarning, stacklevel=2,
-            )  # fmt: skip
+                "populated during backward(). Fix: call .retain_grad() on it before backward(), or read the leaf's .grad."
+            )
         return self._grad
 
     @grad.setter
@@ -495,9 +514,8 @@ class Tensor(Handle):
         memo[id(self)] = made
         if self._grad is not None:
             made._grad = _copy.deepcopy(self._grad, memo)
-        for name, value in self.__dict__.items():
-            if not name.startswith("_"):
-                made.__dict__[name] = _copy.deepcopy(value, memo)
+        for name, value in _own_fields(self).items():
+            made.__dict__[name] = _copy.deepcopy(value, memo)
         return made
 
     def __copy__(self) -> Any:
@@ -507,7 +525,9 @@ class Tensor(Handle):
         if not self.is_leaf:
             raise RuntimeError("only graph leaves can be pickled. Fix: pickle tensor.detach().")
         array = np.array(realise(self), order="K")
-        return (_unpickle, (type(self), array, self._meta.dtype.name, self._meta.requires_grad, self._grad))
+        arguments = (type(self), array, self._meta.dtype.name, self._meta.requires_grad, self._grad)
+        fields = {} if type(self) is Tensor else _own_fields(self)
+        return (_unpickle, arguments, fields) if fields else (_unpickle, arguments)
 
     def share_memory_(self) -> Tensor:
         """Accepted; the memory stays with this process, and forked workers see a copy of it."""
@@ -541,6 +561,11 @@ class Tensor(Handle):
         from rushlight.storage import TypedStorage
 
         return TypedStorage(self)
+
+
+def _own_fields(tensor: Tensor) -> dict[str, Any]:
+    """What the user has set on a tensor; all that Rushlight sets has a default in the class, but for these."""
+    return {n: v for n, v in tensor.__dict__.items() if not hasattr(Tensor, n) and n not in ("_meta", "_depth")}
 
 
 def _unpickle(cls: type, array: np.ndarray, dtype: str, requires_grad: bool, grad: Any) -> Any:

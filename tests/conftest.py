@@ -6,7 +6,8 @@ import warnings
 
 import pytest
 
-collect_ignore_glob = ["parity/scripts/*"]  # run as programs, under both libraries
+# Scripts are run as programs, under both libraries; fixtures hold no examples.
+collect_ignore_glob = ["parity/scripts/*", "conftest.py", "*/conftest.py"]
 
 
 def pytest_configure(config: pytest.Config) -> None:

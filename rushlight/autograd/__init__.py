@@ -29,7 +29,7 @@ def __getattr__(name: str) -> object:
     if name == "profiler":
         return importlib.import_module("rushlight.autograd.profiler")
     if name == "forward_ad":
-        raise AttributeError("rushlight.autograd.forward_ad is not built. Fix: use torch.autograd.grad.")
+        return importlib.import_module("rushlight.autograd.forward_ad")
     raise AttributeError(f"module 'rushlight.autograd' has no attribute {name!r}")
 
 

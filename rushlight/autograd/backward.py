@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rushlight.autograd.advice import warn_about_spreading
@@ -12,7 +12,7 @@ from rushlight.functional import FUNCTIONS
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import TABLE
 from rushlight.lazy.macro import Expansion, Outside, record_as_one, stand_in, trace_macro
-from rushlight.lazy.record import Handle, Trace, emit_all, enter, local, switch_grad_mode
+from rushlight.lazy.record import Handle, Trace, emit_all, enter, local, record, switch_grad_mode
 from rushlight.lazy.trie import LEAF, MACRO, Entry
 from rushlight.lazy.views import overlaps, record_inplace
 
@@ -21,7 +21,8 @@ _GENERAL = object()  # in place of an Entry: this structure cannot be a macro
 
 
 def _as_tuple(value: Any) -> tuple:
-    return tuple(value) if isinstance(value, (tuple, list)) else (value,)
+    """A tensor, or any iterable of them (a dictionary's values, a module's parameters), as a tuple."""
+    return (value,) if isinstance(value, Handle) or not isinstance(value, Iterable) else tuple(value)
 
 
 def backward(
@@ -39,6 +40,11 @@ def backward(
     >>> torch.autograd.backward((x * x).sum()); x.grad
     tensor([2., 4.])
     """
+    if local.transforms:
+        raise RuntimeError(
+            "backward() called inside a function that torch.func transforms: it would write to .grad. Fix: use torch.func.grad "
+            "or vjp there, or call backward() outside."
+        )
     if grad_tensors is None and inputs is None and not create_graph and isinstance(tensors, Handle):
         check_root(tensors, None)
         if _backward_as_one((tensors,), _NONE, bool(retain_graph)):
@@ -210,7 +216,7 @@ def accumulate(leaf: Any, grad: Any) -> None:
         leaf._grad = (
             grad
             if grad._base is None and (grad._meta.contiguous or not overlaps(grad._meta))
-            else FUNCTIONS["clone"](grad, memory_format="contiguous")
+            else record(TABLE["clone"], (grad,), ("contiguous",))
         )
     elif local.grad_mode and (grad._meta.requires_grad or old._meta.requires_grad):
         leaf._grad = old + grad
@@ -345,7 +351,8 @@ def grad(
     (27.0, 18.0)
     """
     if is_grads_batched:
-        raise NotImplementedError("autograd.grad: is_grads_batched=True is not supported. Fix: loop over the vectors.")
+        options = (retain_graph, create_graph, only_inputs, allow_unused, False, materialize_grads)
+        return _batched_grad(outputs, inputs, grad_outputs, options)
     roots, targets = _as_tuple(outputs), _as_tuple(inputs)
     grads = (None,) * len(roots) if grad_outputs is None else _as_tuple(grad_outputs)
     for root, g in zip(roots, grads, strict=True):
@@ -359,6 +366,21 @@ def grad(
     if not create_graph:
         found = [g.detach() if g is not None and g._meta.requires_grad else g for g in found]
     return tuple(found)
+
+
+def _batched_grad(outputs: Any, inputs: Any, grad_outputs: Any, options: tuple) -> tuple:
+    """`grad` for a batch of vectors along the first dimension of grad_outputs."""
+    from rushlight.func import vmap
+
+    targets, present = _as_tuple(inputs), []
+
+    def one(*grads: Any) -> tuple:
+        found = grad(outputs, targets, grads, *options)
+        present[:] = [g is not None for g in found]
+        return tuple(g for g in found if g is not None)
+
+    rest = iter(vmap(one)(*_as_tuple(grad_outputs)))
+    return tuple(next(rest) if is_there else None for is_there in present)
 
 
 __all__ = ["backward", "grad"]

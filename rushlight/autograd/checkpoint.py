@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 from rushlight.autograd.backward import grad_of
-from rushlight.autograd.function import FunctionCtx, _connect
+from rushlight.autograd.function import FunctionCtx, connect
 from rushlight.autograd.graph import grad_fn
 from rushlight.autograd.modes import enable_grad, no_grad
 from rushlight.lazy.record import Handle, local
@@ -16,6 +17,28 @@ from rushlight.lazy.record import Handle, local
 
 class CheckpointError(RuntimeError):
     """The second run of a checkpointed function was not like the first."""
+
+
+_debug: ContextVar[bool | None] = ContextVar("checkpoint_debug", default=None)
+
+
+@contextlib.contextmanager
+def set_checkpoint_debug_enabled(enabled: bool | None) -> Iterator[None]:
+    """Inside, `debug` of every `checkpoint` is `enabled`, whatever it says; None: what it says.
+
+    With debug, the error about a second run that differs from the first lists what each of them recorded.
+    """
+    token = _debug.set(enabled)
+    try:
+        yield
+    finally:
+        _debug.reset(token)
+
+
+@contextlib.contextmanager
+def set_checkpoint_early_stop(enable: bool) -> Iterator[None]:
+    """Accepted for compatibility: what the gradient does not need is recorded again, but never computed again."""
+    yield
 
 
 def noop_context_fn() -> tuple[Any, Any]:
@@ -46,6 +69,18 @@ def _detached(t: Any) -> Any:
     return t.detach().requires_grad_() if t._meta.requires_grad else t
 
 
+def _recorded(outputs: Sequence[Any]) -> list[str]:
+    """The names of the graph's nodes behind the outputs, each once, from the outputs back."""
+    seen: dict[Any, str] = {}
+    todo = [grad_fn(t) for t in outputs if t._meta.requires_grad]
+    while todo:
+        node = todo.pop(0)
+        if node is not None and node not in seen:
+            seen[node] = node.name()
+            todo += [before for before, _ in node.next_functions]
+    return [name for name in seen.values() if name != "AccumulateGrad"]
+
+
 def _leaves_behind(outputs: Sequence[Any], known: set[int]) -> list[Any]:
     """The leaves that the outputs' graph ends at, without the known ones."""
     seen: set[Any] = set()
@@ -72,10 +107,12 @@ class CheckpointFunctionBackward(FunctionCtx):
     """Runs the function again and differentiates that run."""
 
     def __init__(
-        self, run: Callable[[Any], Any], args: Any, outputs: list[Any], captured: list[Any], rng: Any, check: bool
-    ):
+        self, run: Callable[[Any], Any], args: Any, outputs: list[Any], captured: list[Any], rng: Any, check: bool,
+        debug: bool,
+    ):  # fmt: skip
         self.run, self.args, self.captured, self.rng, self.check = run, args, captured, rng, check
         self.shapes = [(tuple(t.shape), t.dtype) for t in outputs]
+        self.recorded = _recorded(outputs) if debug else None
         self.connected = [t.dtype.category >= 2 for t in outputs]  # floating outputs have a gradient
         self.versions = [(t, t._version) for t in _tensors(args)]
 
@@ -104,9 +141,12 @@ class CheckpointFunctionBackward(FunctionCtx):
     def _compare(self, outputs: list[Any]) -> None:
         found = [(tuple(t.shape), t.dtype) for t in outputs]
         if self.check and found != self.shapes:
+            lists = ""
+            if self.recorded is not None:
+                lists = f" Recorded first: {', '.join(self.recorded)}. Then: {', '.join(_recorded(outputs))}."
             raise CheckpointError(
                 f"checkpoint: Recomputed values have different metadata than during the forward pass: first {self.shapes}, then {found}. "
-                "Fix: let the function do the same each time it is called, or pass determinism_check='none'."
+                "Fix: let the function do the same each time it is called, or pass determinism_check='none'." + lists
             )
 
 
@@ -166,10 +206,14 @@ def checkpoint(
         )
         with no_grad():
             return function(*args, **kwargs)
-    return _record(function, arguments, preserve, inside, later, determinism_check == "default")
+    forced = _debug.get()
+    debug = debug if forced is None else forced
+    return _record(function, arguments, preserve, inside, later, determinism_check == "default", debug)
 
 
-def _record(function: Callable[..., Any], arguments: Any, preserve: bool, inside: Any, later: Any, check: bool) -> Any:
+def _record(
+    function: Callable[..., Any], arguments: Any, preserve: bool, inside: Any, later: Any, check: bool, debug: bool
+) -> Any:
     from rushlight.random import get_rng_state
 
     state = get_rng_state() if preserve else None
@@ -187,8 +231,8 @@ def _record(function: Callable[..., Any], arguments: Any, preserve: bool, inside
             return function(*again_values[0], **again_values[1])
 
     if inputs and any(t._meta.requires_grad for t in outputs):
-        ctx = CheckpointFunctionBackward(again, arguments, outputs, captured, state, check)
-        _connect(ctx, inputs, plain)
+        ctx = CheckpointFunctionBackward(again, arguments, outputs, captured, state, check, debug)
+        connect(ctx, inputs, plain)
     rest = iter(plain)
     return _map(result, lambda t: next(rest))
 
@@ -225,4 +269,11 @@ def checkpoint_sequential(
     return piece(last, len(layers))(input)
 
 
-__all__ = ["CheckpointError", "checkpoint", "checkpoint_sequential", "noop_context_fn"]
+__all__ = [
+    "CheckpointError",
+    "checkpoint",
+    "checkpoint_sequential",
+    "noop_context_fn",
+    "set_checkpoint_debug_enabled",
+    "set_checkpoint_early_stop",
+]

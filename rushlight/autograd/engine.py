@@ -55,7 +55,14 @@ class Backward:
                 heapq.heappush(self.queue, place)
 
     def run(self) -> None:
-        """Walk until nothing is left."""
+        """Walk until nothing is left; gradients are computed in the dtypes that they have, also within autocast."""
+        region, local.autocast = local.autocast, None
+        try:
+            self._run()
+        finally:
+            local.autocast = region
+
+    def _run(self) -> None:
         while self.queue:
             trace, entry = self.known.pop(heapq.heappop(self.queue))
             grads = []

@@ -124,18 +124,19 @@ class Function:
                 outputs = cls.forward(ctx, *args, **kwargs)
         finally:
             switch_grad_mode(mode)
-        if not mode or not any(t._meta.requires_grad for t in inputs):
+        tracked = mode and any(t._meta.requires_grad for t in inputs)
+        if not tracked and not local.levels:
             return outputs
         several = isinstance(outputs, (tuple, list))
         values = list(outputs) if several else [outputs]
-        connected = _connect(ctx, inputs, [v for v in values if isinstance(v, Handle)])
+        connected = connect(ctx, inputs, [v for v in values if isinstance(v, Handle)], tracked)
         values = [ctx._replaced.get(id(v), v) for v in values]
         ctx._outputs = [(id(v) in connected, v._meta if isinstance(v, Handle) else None) for v in values]
         return tuple(values) if several else values[0]
 
 
-def _connect(ctx: Any, inputs: list[Any], outputs: list[Any]) -> set[int]:
-    """Append the entry that makes the outputs require a gradient through `ctx`; which ones do, by id."""
+def connect(ctx: Any, inputs: list[Any], outputs: list[Any], tracked: bool = True) -> set[int]:
+    """Append the entry that leads from the outputs through `ctx`, for gradients if `tracked`; which ones it does, by id."""
     skip = {id(t) for t in getattr(ctx, "_non_differentiable", ())}
     dirty = {id(t) for t in getattr(ctx, "_dirty", ())}
     ctx._replaced = {}
@@ -152,10 +153,12 @@ def _connect(ctx: Any, inputs: list[Any], outputs: list[Any]) -> set[int]:
     trace = local.trace
     out_slots = tuple(t._slot if t._trace is trace else enter(trace, t) for t in targets)
     in_slots = tuple(t._slot if t._trace is trace else enter(trace, t) for t in inputs)
-    key = (FUNCTION, out_slots, in_slots, ())
+    key = (FUNCTION, out_slots, in_slots, tracked)
     node = trace.node.next.get(key)
     if node is None:
-        metas = tuple(trace.meta_of(s).variant(requires_grad=True, leaf=False) for s in out_slots)
+        metas = tuple(trace.meta_of(s) for s in out_slots)
+        if tracked:
+            metas = tuple(m.variant(requires_grad=True, leaf=False) for m in metas)
         storage = tuple(trace.storage_of(s) for s in out_slots)
         node = Entry(trace.node, key, FUNCTION, out_slots + in_slots, (), metas, storage=storage)
         trace.node.next[key] = node

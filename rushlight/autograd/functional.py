@@ -134,11 +134,16 @@ def jacobian(
     """
     if strategy not in ("reverse-mode", "forward-mode"):
         raise AssertionError(f"jacobian: expected strategy to be 'forward-mode' or 'reverse-mode'; got {strategy!r}.")
-    if strategy == "forward-mode":
-        raise NotImplementedError(
-            "jacobian: strategy='forward-mode' is not supported. Fix: use 'reverse-mode', which gives the same values."
+    if strict and vectorize:
+        raise RuntimeError(
+            "jacobian: strict=True and vectorize=True are not supported together. Fix: leave out one of them."
         )
+    if strategy == "forward-mode":
+        return _forward_jacobian(func, inputs, create_graph, strict, vectorize)
     several_inputs, values, several_outputs, outputs = _run("jacobian", func, inputs, create_graph)
+    if vectorize:
+        rows = [_shape_back(row, several_inputs) for row in _batched_rows(outputs, values, create_graph)]
+        return _shape_back(rows, several_outputs)
     rows = []
     for y in outputs:
         blocks: list[list[Any]] = [[] for _ in values]
@@ -156,6 +161,48 @@ def jacobian(
         ]
         rows.append(_shape_back(_finish(row, create_graph), several_inputs))
     return _shape_back(rows, several_outputs)
+
+
+def _batched_rows(outputs: tuple, values: tuple, create_graph: bool) -> list[list[Any]]:
+    """All rows of each output's Jacobian at once."""
+    rows = []
+    for y in outputs:
+        found: Any = [None] * len(values)
+        if y._meta.requires_grad:
+            units = FUNCTIONS["eye"](y.numel(), dtype=y.dtype).reshape(y.numel(), *y.shape)
+            found = gradients(
+                y, values, units, retain_graph=True, create_graph=create_graph, allow_unused=True, is_grads_batched=True
+            )
+        row = [
+            x.new_zeros((*y.shape, *x.shape)) if g is None else g.reshape((*y.shape, *x.shape))
+            for g, x in zip(found, values, strict=True)
+        ]
+        rows.append(_finish(row, create_graph))
+    return rows
+
+
+def _forward_jacobian(func: Callable, inputs: Any, create_graph: bool, strict: bool, vectorize: bool) -> Any:
+    """By forward mode, all columns at once."""
+    if strict:
+        raise NotImplementedError("jacobian: strict=True is supported for strategy='reverse-mode' only.")
+    if not vectorize:
+        raise NotImplementedError(
+            "jacobian: strategy='forward-mode' needs vectorize=True. Fix: pass it, or use 'reverse-mode'."
+        )
+    from rushlight.func import jacfwd
+
+    several_inputs, values = _as_tuple("jacobian", "the inputs", inputs)
+    values = _fresh(values, create_graph)
+    several: list[bool] = []
+
+    def checked(*given: Any) -> tuple:
+        is_several, found = _as_tuple("jacobian", "the outputs of the function", func(*given))
+        several[:] = [is_several]
+        return found
+
+    found = jacfwd(checked, argnums=tuple(range(len(values))))(*values)
+    rows = [_shape_back(_finish(list(row), create_graph), several_inputs) for row in found]
+    return _shape_back(rows, several[0])
 
 
 def _one_number(name: str, func: Callable) -> Callable:
@@ -178,6 +225,10 @@ def hessian(
     """The second derivatives of a function with one number as its result."""
     several, _ = _as_tuple("hessian", "the inputs", inputs)
     single = _one_number("hessian", func)
+    if outer_jacobian_strategy not in ("reverse-mode", "forward-mode"):
+        raise AssertionError(
+            f"hessian: expected outer_jacobian_strategy to be 'forward-mode' or 'reverse-mode'; got {outer_jacobian_strategy!r}."
+        )
 
     def gradient(*values: Any) -> Any:
         found = jacobian(single, values if several else values[0], create_graph=True)

@@ -170,11 +170,8 @@ def gradgradcheck(
     arguments = _as_tuple(inputs)
     outputs = _outputs(func, arguments)
     if grad_outputs is None:
-        rng = np.random.RandomState(0)
-        directions = [
-            FUNCTIONS["tensor"](np.asarray(rng.uniform(0.5, 1.5, tuple(y.shape))), dtype=y.dtype).requires_grad_()
-            for y in outputs
-        ]
+        # drawn from the default generator, as PyTorch's are, so that what a script draws afterwards is the same
+        directions = [y.detach().new_empty(tuple(y.shape)).uniform_(-1, 1).requires_grad_() for y in outputs]
     else:
         directions = list(_as_tuple(grad_outputs))
     count = len(arguments)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from rushlight.lazy.record import Trace
@@ -51,6 +53,16 @@ class Node:
         return f"<{self.name()} object at {hash(self):#x}>"
 
 
+@cache
+def _kind(name: str) -> type[Node]:
+    return type(name, (Node,), {"__slots__": ()})
+
+
+def _node(trace: Trace, entry: Entry, index: int = 0) -> Node:
+    """A Node whose class has the node's name: what draws graphs reads `type(node).__name__`."""
+    return _kind(node_name(trace, entry))(trace, entry, index)
+
+
 def node_name(trace: Trace, entry: Entry) -> str:
     """The class name that PyTorch's node would have."""
     if entry.op is FUNCTION:
@@ -58,7 +70,35 @@ def node_name(trace: Trace, entry: Entry) -> str:
     if entry.meta is not None and entry.meta.leaf:
         return "AccumulateGrad"
     op = entry.op
-    return "CopySlices" if op.inplace and op.name.endswith("_write_") else op.grad_name
+    if op.inplace and op.name.endswith("_write_"):
+        return "CopySlices"
+    overload = _OVERLOADS.get(op.name.removesuffix("_"))
+    return op.grad_name if overload is None else f"{op.grad_name[:-1]}{overload(entry)}"
+
+
+def _over_dims(entry: Entry) -> int:
+    return int(entry.static[entry.op.statics.index("dim")] is not None)
+
+
+def _of_numbers(entry: Entry) -> int:
+    bounds = [slot for slot in entry.inputs[1:] if slot is not None]
+    return int(all(slot < 0 for slot in bounds))
+
+
+def _pow(entry: Entry) -> int:
+    base, exponent = entry.inputs
+    return 2 if base < 0 else int(exponent >= 0)
+
+
+def _squeeze(entry: Entry) -> int:
+    dim = entry.static[0]
+    return 0 if dim is None else 1 if isinstance(dim, int) else 2
+
+
+# The number at the end of a node's name counts the overloads of PyTorch's op; here one op stands for them all.
+_OVERLOADS: dict[str, Callable[[Entry], int]] = {
+    "sum": _over_dims, "mean": _over_dims, "prod": _over_dims, "clamp": _of_numbers, "pow": _pow, "squeeze": _squeeze,
+}  # fmt: skip
 
 
 def edge(trace: Trace, slot: int) -> tuple:
@@ -68,13 +108,13 @@ def edge(trace: Trace, slot: int) -> tuple:
     if not meta.requires_grad:
         return (None, 0)
     if meta.leaf:
-        return (Node(trace, entry, slot - entry.slot), 0)
+        return (_node(trace, entry, slot - entry.slot), 0)
     if entry.op is LEAF:
         history = trace.leaf_history.get(slot)
         return edge(*history) if history is not None else (None, 0)
     if entry.op in (MARK_LEAF, STATE, MACRO) or (entry.op.inplace and not entry.grad_mode):
         return edge(trace, entry.inputs[0])
-    return (Node(trace, entry), slot - entry.slot)
+    return (_node(trace, entry), slot - entry.slot)
 
 
 def grad_fn(tensor: Any) -> Node | None:

@@ -94,6 +94,9 @@ class Saved:
         if self.trace is target:
             handle._trace, handle._slot = target, self.slot
             return self.slot
+        if self.trace.pending:  # of a trace around this one
+            handle._trace, handle._slot = target, target.enter_pending(self.trace, self.slot)  # type: ignore[attr-defined]
+            return handle._slot
         return self._enter_frozen(target, handle)
 
     def _enter_frozen(self, target: Trace, handle: Any) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-from rushlight.backends import cuda, cudnn, mps
+from rushlight.backends import cpu, cuda, cudnn, mkl, mkldnn, mps, nnpack, openmp, opt_einsum, quantized
 
-__all__ = ["cuda", "cudnn", "mps"]
+__all__ = ["cpu", "cuda", "cudnn", "mkl", "mkldnn", "mps", "nnpack", "openmp", "opt_einsum", "quantized"]
+
+fp32_precision: str = "none"

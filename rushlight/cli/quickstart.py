@@ -46,7 +46,6 @@ def quickstart(options: argparse.Namespace) -> int:
     batch_size = options.batch_size or (32 if small else 64)
     lr = options.lr or LEARNING_RATES[options.optimizer]
 
-    torch.set_num_threads(1)  # matrices this small are done before a second thread has woken up
     torch.manual_seed(options.seed)
     try:
         train_dataloader = DataLoader(training_data, batch_size, shuffle=True, num_workers=options.workers)

@@ -11,6 +11,5 @@ PACKAGES: dict[str, str] = {
 
 # Modules whose place inside the package differs.
 MOVED: dict[str, str] = {
-    "torch.cuda.amp": "rushlight.amp",
     "torch.utils.data.dataloader": "rushlight.utils.data.loader",
 }

@@ -59,11 +59,13 @@ def aliases(graph: Graph) -> Graph:
     """Views of the same shape and layout are their source; reductions keep their dimensions and drop them in a view."""
     same: dict[int, int] = {}
     nodes: list[Node] = []
+    outputs = set(graph.outputs.values())  # a copy that somebody holds has memory of its own
     for node in graph.nodes:
         node.inputs = tuple(
             tuple(same.get(v, v) for v in i) if i.__class__ is tuple else same.get(i, i) for i in node.inputs
         )
-        if node.op.view and _same_layout(graph, node):
+        alike = node.op.view or node.op.name == "positive" and node.outputs[0] not in outputs
+        if alike and _same_layout(graph, node):
             same[node.outputs[0]] = node.inputs[0]
             continue
         if node.op.name in REDUCTIONS and not node.static["keepdim"]:

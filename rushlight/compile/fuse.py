@@ -44,13 +44,15 @@ class _Fuser:
         graph = self.graph
         outputs = set(graph.outputs.values())
         readers = Counter(v for node in graph.nodes for v in node.operands())
+        # What look-ups read must be in memory; `full_op` only repeats a number.
+        looked = {v for node in graph.nodes if looks_up(node) and node.op.name != "full_op" for v in node.operands()}
         for node in graph.nodes:
             if node.op.view:
                 self._alias(node)
                 continue
             pointwise = node.op.pointwise or node.op.name in POSITIONAL
             native = supported(graph, node) and self.lowers(graph, node)
-            if native and pointwise and self._from_numbers(node):
+            if native and pointwise and node.outputs[0] not in looked and self._from_numbers(node):
                 self.inline[node.outputs[0]] = node
                 if node.outputs[0] not in outputs:
                     continue
@@ -122,15 +124,19 @@ class _Fuser:
         self._begin(node, "nest", pointwise)
 
     def _related(self, group: Group, index: int, node: Node) -> bool:
-        """Whether the node gains from being in the group: it reads what the group makes or reads, or both are tiny."""
-        operands = node.operands()
+        """Whether the node gains from being in the group: it reads what the group makes or reads, or both are tiny.
+
+        A single number that both read is no gain: the updates of all parameters read one learning rate, and a kernel that
+        walks through the memory of many at once outruns the processor's prefetchers and the ways of its cache.
+        """
+        operands, metas = node.operands(), self.graph.metas
         if any(self.home.get(v) == index for v in operands):
             return True
         if not group.is_nest:
             return False
-        return not group.reads.isdisjoint(operands) or (
-            group.shape == () and self.graph.metas[node.outputs[0]].shape == ()
-        )
+        out = metas[node.outputs[0]]
+        least = 1 if out.numel == 1 else 2
+        return any(v in group.reads and metas[v].numel >= least for v in operands) or group.shape == out.shape == ()
 
     def _fits(self, group: Group, node: Node, pointwise: bool) -> bool:
         graph = self.graph

@@ -70,12 +70,20 @@ def cse(graph: Graph) -> Graph:
 
 
 def dce(graph: Graph) -> Graph:
-    """Drop what no output needs. Random ops stay: the generator must end where PyTorch's would."""
+    """Drop what no output needs. Random ops stay: the generator must end where PyTorch's would.
+
+    What a tensor held before it was written over in full is not needed: only its shape is.
+    """
+    copy = TABLE["copy"]
     needed = set(graph.outputs.values())
     kept = []
     for node in reversed(graph.nodes):
         if node.op.random or not needed.isdisjoint(node.outputs):
             kept.append(node)
+            if node.op is copy and node.inputs[0] not in graph.constants:
+                shape = graph.value(graph.metas[node.inputs[0]])
+                graph.constants[shape] = 0
+                node.inputs = (shape, node.inputs[1])
             needed.update(node.operands())
     graph.nodes = kept[::-1]
     return graph

@@ -8,6 +8,8 @@ from typing import Any
 from rushlight.compile.expand import expand
 from rushlight.compile.fold import aliases, fold
 from rushlight.compile.normalize import casts, cse, dce
+from rushlight.compile.pieces import pieces
+from rushlight.compile.rows import rows
 from rushlight.ir.graph import Graph
 
 
@@ -17,7 +19,7 @@ def simplify(graph: Graph) -> Graph:
 
 
 PASSES: tuple[Callable[[Graph], Graph], ...] = (casts, cse, dce)
-NATIVE_PASSES: tuple[Callable[[Graph], Graph], ...] = (expand, fold, aliases, simplify)
+NATIVE_PASSES: tuple[Callable[[Graph], Graph], ...] = (expand, fold, pieces, aliases, rows, simplify)
 
 
 def run_passes(graph: Graph, passes: tuple[Callable[[Graph], Graph], ...], stages: dict[str, Any]) -> Graph:

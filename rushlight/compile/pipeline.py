@@ -6,7 +6,9 @@ recorded path ── build ────▶ graph, macros expanded
               ── dce ──────▶ only what reaches an output, and random draws       (the NumPy reference runs this)
               ── expand ───▶ softmax, norms, losses, … are pointwise ops and reductions
               ── fold ─────▶ what is known beforehand is a constant
+              ── pieces ───▶ gradients of splits are concatenations
               ── aliases ──▶ views that change nothing are gone; reductions in one form
+              ── rows ─────▶ totals of what is computed row by row are taken row by row
               ── simplify ─▶ cse and dce again
               ── fuse ─────▶ groups: which nodes become one kernel
               ── lower ────▶ instructions: kernels with their arguments, or calls of NumPy references

@@ -16,12 +16,9 @@ for _package in (_ops, _here):
             importlib.import_module(f"{_package.__name__}.{_file[:-3]}")
 generate()
 for _name in (
-    "clamp_",
-    "clip_",
-    "fill_",
-    "index_put_",
-    "round_",
-):  # in-place siblings that PyTorch has as functions too
+    "addmv_", "arccos_", "arccosh_", "arcsin_", "arcsinh_", "arctan_", "arctanh_", "as_strided_", "clamp_", "clip_", "fill_", "fix_",
+    "gcd_", "index_put_", "lcm_", "ldexp_", "logit_", "negative_", "round_", "xlogy_",
+):  # in-place siblings that PyTorch has as functions too  # fmt: skip
     FUNCTIONS[_name] = METHODS[_name]
 
 

@@ -6,6 +6,7 @@ import math
 import warnings
 from typing import Any
 
+from rushlight import random as rng
 from rushlight.functional.quick import unary
 from rushlight.functional.registry import FUNCTIONS, as_int, public, rule_helper
 from rushlight.ir.op import TABLE
@@ -81,8 +82,8 @@ def rrelu(input: Any, lower: float = 1 / 8, upper: float = 1 / 3, training: bool
         )
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
-    drawn = FUNCTIONS["empty"](input.shape, dtype=input.dtype).uniform_(lower, upper)
-    noise = FUNCTIONS["where"](input.detach() <= 0, drawn, 1.0)
+    drawn = (input.detach(), float(lower), float(upper))
+    noise = record(TABLE["rrelu_noise_op"], drawn, (rng.enter_generator(None),))
     if inplace:
         return record_inplace(TABLE["rrelu_with_noise_op_"], (input, noise))
     return record(TABLE["rrelu_with_noise_op"], (input, noise))

@@ -7,11 +7,13 @@ from typing import Any
 
 from rushlight import dtype as dtypes
 from rushlight.errors import explain_error
+from rushlight.functional.checks import write_apart
 from rushlight.functional.quick import binary
 from rushlight.functional.registry import METHODS, as_ints, public, rule_helper, write_out
 from rushlight.ir.op import TABLE
 from rushlight.lazy.record import Handle, record
 from rushlight.lazy.views import record_inplace
+from rushlight.ops.tensor_code import conj as conjugate
 
 
 def _scaled(name: str, sign: int) -> None:
@@ -59,11 +61,13 @@ _scaled("sub", -1)
 @public()
 def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
     """other - alpha * input."""
+    if not isinstance(input, Handle):
+        raise TypeError(explain_error("rsub", got=f"input of type {type(input).__name__}", expected="a tensor"))
     return record(TABLE["sub"], (other, input if alpha == 1 else input * alpha))
 
 
 _true_divide = binary(TABLE["div"])
-_MODES = {None: "div", "floor": "floor_divide", "trunc": "trunc_divide"}
+_MODES = {None: "div", "floor": "div_floor", "trunc": "trunc_divide"}
 
 
 def _mode(rounding_mode: str | None) -> str:
@@ -180,10 +184,13 @@ _extreme("min")
 
 
 @public(method=True)
-def aminmax(input: Any, *, dim: int | None = None, keepdim: bool = False) -> Any:
+def aminmax(input: Any, *, dim: int | None = None, keepdim: bool = False, out: Any = None) -> Any:
     """(smallest, largest)."""
     where = () if dim is None else (dim,)
-    return _named("aminmax", (input.amin(where, keepdim), input.amax(where, keepdim)))
+    found = (input.amin(where, keepdim), input.amax(where, keepdim))
+    if out is not None:
+        found = tuple(write_apart("aminmax", target, value, input) for target, value in zip(out, found, strict=True))
+    return _named("aminmax", found)
 
 
 @rule_helper
@@ -219,7 +226,7 @@ def _product_of_others(x: Any, dim: int) -> Any:
     one = FUNCTIONS["ones_like"](x.narrow(dim, 0, 1))
     left = FUNCTIONS["cat"]([one, x.narrow(dim, 0, n - 1)], dim).cumprod(dim)
     right = FUNCTIONS["cat"]([x.narrow(dim, 1, n - 1), one], dim).flip(dim).cumprod(dim).flip(dim)
-    return left * right
+    return conjugate(left * right)
 
 
 @rule_helper
@@ -240,17 +247,29 @@ def cumprod_gradient(g: Any, out: Any, x: Any, dim: int) -> Any:
         if k + 1 < n:
             pieces.append(x.narrow(dim, k + 1, n - k - 1))
         running = FUNCTIONS["cat"](pieces, dim).cumprod(dim)
-        parts.append((g * running).narrow(dim, k, n - k).sum(dim, True))
+        parts.append((g * conjugate(running)).narrow(dim, k, n - k).sum(dim, True))
     return FUNCTIONS["cat"](parts, dim) if parts else g
 
 
 @rule_helper
 def logcumsumexp_gradient(g: Any, out: Any, x: Any, dim: int) -> Any:
-    """Gradient of logcumsumexp: g summed from the right, weighted with exp(x - out)."""
+    """Gradient of logcumsumexp: exp(x) times the sum from the right of g exp(-out), whose log neither overflows nor vanishes."""
     if not x.ndim:
         return g
-    weighted = (g * (-out).exp()).flip(dim).cumsum(dim).flip(dim)
-    return weighted * x.exp()
+    from rushlight.functional import FUNCTIONS
+
+    def from_the_right(log_g: Any) -> Any:
+        return ((log_g - out).flip(dim).logcumsumexp(dim).flip(dim) + x).exp()
+
+    if g.is_complex():
+        return from_the_right(g.conj().log()).conj()
+    where = FUNCTIONS["where"]
+    # a log of zero that stays finite, as infinities would make NaN of a second derivative
+    up, down = (where(side > 0, where(side > 0, side, 1.0).log(), _LOG_OF_NOTHING) for side in (g, -g))
+    return from_the_right(up) - from_the_right(down)
+
+
+_LOG_OF_NOTHING = -1e30
 
 
 def _variance(name: str) -> None:
@@ -268,7 +287,8 @@ def _variance(name: str) -> None:
         if correction is None:
             correction = 1 if unbiased is None else int(unbiased)
         found = record(TABLE["var"], (input,), (as_ints(dim), keepdim, correction))
-        return found.sqrt() if name == "std" else found
+        found = found.sqrt() if name == "std" else found
+        return found if out is None else write_out(out, found)
 
     variance.__name__ = name
     variance.__doc__ = "The variance (or its root) over dim; the count is lessened by `correction` (1 by default)."
@@ -312,13 +332,15 @@ public("clamp_max_", method=True)(lambda input, max: record_inplace(TABLE["clamp
 @public(method=True)
 def softmax(input: Any, dim: int, dtype: Any = None, *, out: Any = None) -> Any:
     """exp(input) / sum(exp(input)) along dim."""
-    return record(TABLE["softmax"], (input,), (as_ints(dim), dtype))
+    result = record(TABLE["softmax"], (input,), (as_ints(dim), dtype))
+    return result if out is None else write_out(out, result)
 
 
 @public(method=True)
 def log_softmax(input: Any, dim: int, dtype: Any = None, *, out: Any = None) -> Any:
     """log(softmax(input)) along dim."""
-    return record(TABLE["log_softmax"], (input,), (as_ints(dim), dtype))
+    result = record(TABLE["log_softmax"], (input,), (as_ints(dim), dtype))
+    return result if out is None else write_out(out, result)
 
 
 @public()
@@ -326,7 +348,8 @@ def where(condition: Any, input: Any = None, other: Any = None, *, out: Any = No
     """input where condition holds, other elsewhere; with the condition alone, the positions where it holds."""
     if input is None and other is None:
         return condition.nonzero(as_tuple=True)
-    return record(TABLE["where"], (condition, input, other))
+    result = record(TABLE["where"], (condition, input, other))
+    return result if out is None else write_out(out, result)
 
 
 METHODS["where"] = lambda self, condition, other: where(condition, self, other)
@@ -356,6 +379,8 @@ def equal(input: Any, other: Any) -> bool:
 @public(method=True)
 def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Any:
     """|input - other| <= atol + rtol * |other|, elementwise."""
+    if not isinstance(input, Handle) or not isinstance(other, Handle):
+        raise TypeError(explain_error("isclose", got="a number", expected="two tensors", fix="torch.tensor(number)"))
     if input.dtype is not other.dtype:
         raise RuntimeError(
             explain_error(
@@ -364,6 +389,10 @@ def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, eq
                 expected="the same dtype",
                 fix=f"other.to({input.dtype})",
             )
+        )
+    if not (rtol >= 0 and atol >= 0):
+        raise RuntimeError(
+            explain_error("isclose", got=f"rtol={rtol} and atol={atol}", expected="tolerances that are not negative")
         )
     near = input == other
     if input.dtype.category >= dtypes.FLOATING:
@@ -459,10 +488,20 @@ def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any
     """Differences of neighbours, n times."""
     from rushlight.functional import FUNCTIONS
 
+    if n < 0 or not input.ndim:
+        raise RuntimeError(
+            explain_error(
+                "diff", got=f"n={n} and shape {list(input.shape)}", expected="n >= 0 and one dimension or more"
+            )
+        )
+    if n == 0:
+        return input.clone()
     parts: Sequence[Any] = [p for p in (prepend, input, append) if p is not None]
     x = FUNCTIONS["cat"](parts, dim) if len(parts) > 1 else input
     for _ in range(n):
         size = x.shape[dim]
+        if not size:
+            return x
         high, low = x.narrow(dim, 1, size - 1), x.narrow(dim, 0, size - 1)
         x = high ^ low if x.dtype is dtypes.bool_ else high - low
     return x

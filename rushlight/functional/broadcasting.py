@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rushlight import dtype as dtypes
 from rushlight.functional.creation import size_of
 from rushlight.functional.registry import public
 from rushlight.functional.shaping import reshape, transpose
@@ -50,7 +51,7 @@ def sum_to_size(input: Any, *size: Any) -> Any:
     """Summed over the dimensions that broadcasting to this shape had added."""
     shape = size_of(size)
     if tuple(input.shape) == shape:
-        return input
+        return input if shape or input.dtype is not dtypes.bool_ else input.long()  # a number is a sum in any case
     lead = input.ndim - len(shape)
     dims = tuple(range(lead)) + tuple(lead + d for d, n in enumerate(shape) if n == 1 and input.shape[lead + d] != 1)
     if lead < 0 or any(n not in (1, m) for n, m in zip(shape, input.shape[lead:], strict=True)):
@@ -65,9 +66,7 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple:
     items = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)) else tensors
     items = [reshape(item, -1) for item in items]
     if indexing == "xy" and len(items) >= 2:
-        grids = meshgrid(items[1], items[0], *items[2:], indexing="ij")
-        grids = tuple(transpose(g, 0, 1) for g in grids)
-        return (grids[1], grids[0], *grids[2:])
+        return tuple(transpose(g, 0, 1) for g in meshgrid(*items, indexing="ij"))
     if indexing not in (None, "ij", "xy"):
         raise RuntimeError(f"meshgrid: indexing must be one of 'xy' or 'ij', but received: {indexing}")
     shape = [item.numel() for item in items]

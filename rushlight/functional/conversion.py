@@ -12,14 +12,25 @@ from rushlight.errors import explain_error
 from rushlight.functional.creation import size_of
 from rushlight.functional.quick import unary
 from rushlight.functional.registry import METHODS, public
+from rushlight.ir.layout import format_name, stride_of, suggested
 from rushlight.ir.op import TABLE
 from rushlight.lazy.record import Handle, record
+
+_TO = {"dtype", "device", "non_blocking", "copy", "memory_format", "other"}
 
 
 def _parse_to(args: tuple, kwargs: dict[str, Any]) -> tuple[Any, Any, bool]:
     """The forms of `to`: (dtype), (device, dtype), (other)."""
+    if not kwargs.keys() <= _TO:
+        raise TypeError(
+            explain_error(
+                "to", got=f"the keyword {next(k for k in kwargs if k not in _TO)!r}", expected="one of " + ", ".join(sorted(_TO))
+            )
+        )  # fmt: skip
     kind, place = kwargs.get("dtype"), kwargs.get("device")
     copy = bool(kwargs.get("copy", False))
+    if "other" in kwargs:
+        args = (kwargs["other"], *args)
     for index, item in enumerate(args):
         if isinstance(item, DType):
             kind = item
@@ -60,9 +71,21 @@ def to(input: Any, *args: Any, **kwargs: Any) -> Any:
             if meta.device.type == "meta":
                 raise NotImplementedError("Cannot copy out of meta tensor; no data! Fix: create the tensor on the CPU.")
             return record(TABLE["full_op"], (0,), (tuple(meta.shape), kind or meta.dtype, found))
+    name = format_name("to", kwargs["memory_format"]) if "memory_format" in kwargs else "preserve_format"
     if kind is None or kind is meta.dtype:
-        return input.clone() if copy else input
-    return record(TABLE["cast"], (input,), (kind,))
+        if name == "preserve_format":
+            return input.clone() if copy else input
+        if not copy and suggested(meta) == name:
+            return input
+        return record(TABLE["clone"], (input,), (name.removesuffix("_format"),))
+    return _CASTS[kind](input) if name == "preserve_format" else _laid_out(_CASTS[kind](input), name)
+
+
+def _laid_out(made: Any, name: str) -> Any:
+    """A tensor that nobody else holds in the order of memory asked for."""
+    if made._meta.stride == stride_of(name, made.shape):
+        return made
+    return record(TABLE["clone"], (made,), (name.removesuffix("_format"),))
 
 
 @public(method=True, function=False)
@@ -97,10 +120,15 @@ _METHOD_DTYPES = {
 }  # fmt: skip
 
 
+_CASTS = {kind: unary(TABLE["cast"], (kind,)) for kind in dtypes.BY_NAME.values()}
+
+
 def _converter(name: str, kind: DType) -> Any:
-    cast = unary(TABLE["cast"], (kind,))
+    cast = _CASTS[kind]
 
     def convert(self: Any, memory_format: Any = None) -> Any:
+        if memory_format is not None:
+            return to(self, dtype=kind, memory_format=memory_format)
         return self if self._meta.dtype is kind else cast(self)
 
     convert.__name__ = name
@@ -115,7 +143,7 @@ for _name, _kind in _METHOD_DTYPES.items():
 @public(method=True, function=False)
 def cpu(input: Any, memory_format: Any = None) -> Any:
     """The tensor on the CPU."""
-    return to(input, devices.cpu)
+    return to(input, devices.cpu, memory_format=memory_format)
 
 
 @public(method=True, function=False)

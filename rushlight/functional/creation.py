@@ -12,10 +12,15 @@ from rushlight import dtype as dtypes
 from rushlight.dtype import dtype as DType
 from rushlight.errors import explain_error
 from rushlight.functional.registry import as_ints, public
+from rushlight.ir.layout import format_name
 from rushlight.ir.meta import Meta, meta
 from rushlight.ir.op import TABLE
-from rushlight.lazy.record import Handle, new_handle, record
+from rushlight.lazy import record as recorder
+from rushlight.lazy.record import Handle, record
 from rushlight.lazy.step import realise
+from rushlight.ops.rules import dense_stride
+
+_new: Any = object.__new__
 
 
 def wrap(array: np.ndarray, dtype: DType | None = None, *, requires_grad: bool = False, shared: Any = None) -> Any:
@@ -36,7 +41,7 @@ def wrap(array: np.ndarray, dtype: DType | None = None, *, requires_grad: bool =
     return t
 
 
-def _wants_grad(t: Any, requires_grad: bool) -> Any:
+def wants_grad(t: Any, requires_grad: bool) -> Any:
     return t.requires_grad_() if requires_grad else t
 
 
@@ -173,7 +178,7 @@ def tensor(
             "torch.tensor(tensor) copies. Write t.detach().clone(), or t.detach().clone().requires_grad_(True).",
             UserWarning, stacklevel=2,
         )  # fmt: skip
-        return _wants_grad(data.detach().clone().to(dtype or data.dtype), requires_grad)  # type: ignore[attr-defined]
+        return wants_grad(data.detach().clone().to(dtype or data.dtype), requires_grad)  # type: ignore[attr-defined]
     array, kind = _to_array(data, dtype)
     if isinstance(data, (np.ndarray, np.generic)):
         array = _fill_array(array, kind)
@@ -200,7 +205,7 @@ def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Any:
     return tensor(data, dtype=dtype, device=device)
 
 
-FROM_DATA = public("asarray")(lambda obj, *, dtype=None, device=None, copy=None, requires_grad=False: _wants_grad(
+FROM_DATA = public("asarray")(lambda obj, *, dtype=None, device=None, copy=None, requires_grad=False: wants_grad(
     tensor(obj.numpy() if isinstance(obj, Handle) else obj, dtype=dtype, device=device) if copy else as_tensor(obj, dtype, device), requires_grad
 ))  # fmt: skip
 
@@ -217,8 +222,12 @@ def from_numpy(ndarray: np.ndarray) -> Any:
     if ndarray.__class__ is np.ndarray:
         known = _layouts.get((ndarray.dtype, ndarray.shape, ndarray.strides))
         if known is not None:
-            made = new_handle(known)
-            made._array, made._shared = ndarray, True
+            made = _new(recorder._result_class)  # as new_handle does
+            made._trace = None
+            made._slot = -1
+            made._meta = known
+            made._array = ndarray
+            made._shared = True
             return made
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(
@@ -249,7 +258,7 @@ def frombuffer(buffer: Any, *, dtype: DType, count: int = -1, offset: int = 0, r
     """A 1-d tensor over the memory of an object with the buffer protocol."""
     if dtype is dtypes.bfloat16:
         return wrap(np.frombuffer(buffer, np.uint16, count, offset), dtype, shared=True)
-    return _wants_grad(wrap(np.frombuffer(buffer, dtype.storage, count, offset), shared=True), requires_grad)
+    return wants_grad(wrap(np.frombuffer(buffer, dtype.storage, count, offset), shared=True), requires_grad)
 
 
 def size_of(size: Sequence[Any]) -> tuple[int, ...]:
@@ -264,7 +273,7 @@ def _full(value: Any, size: tuple[int, ...], dtype: DType | None, device: Any, r
     kind = dtype or dtypes.get_default_dtype()
     if requires_grad:
         check_differentiable(kind)
-    return _wants_grad(record(TABLE["full_op"], (value,), (size, kind, devices.resolve(device))), requires_grad)
+    return wants_grad(record(TABLE["full_op"], (value,), (size, kind, devices.resolve(device))), requires_grad)
 
 
 def _filled(name: str, value: float) -> Any:
@@ -283,6 +292,9 @@ def _filled(name: str, value: float) -> Any:
         if named and set(named) - {"memory_format", "names"}:
             raise TypeError(f"{name}() got an unexpected keyword argument {next(iter(named))!r}")
         result = _full(value, size_of(size), dtype, device, requires_grad)
+        format = format_name(name, named.get("memory_format")).removesuffix("_format")
+        if format.startswith("channels_last"):
+            result = record(TABLE["clone"], (result.detach(),), (format,)).requires_grad_(requires_grad)
         return result if out is None else out.resize_(result.shape).copy_(result)
 
     make.__name__ = name
@@ -317,6 +329,23 @@ def full(
     return result if out is None else out.resize_(result.shape).copy_(result)
 
 
+def _full_as(value: Any, like: Meta, kind: DType, device: Any, requires_grad: bool, memory_format: Any) -> Any:
+    """A filled tensor of another's shape, and in its order of memory unless `memory_format` names one."""
+    shape, name = tuple(like.shape), format_name("full_like", memory_format)
+    if name == "preserve_format" and like.contiguous or name == "contiguous_format":
+        return _full(value, shape, kind, device, requires_grad)
+    if requires_grad:
+        check_differentiable(kind)
+    if name == "preserve_format":
+        stride = dense_stride(shape, (like,))
+        order = sorted(range(len(shape)), key=lambda d: -stride[d])
+        made = _full(value, tuple(shape[d] for d in order), kind, device, False)
+        made = record(TABLE["clone"], (made.permute([order.index(d) for d in range(len(shape))]),), (None,))
+    else:
+        made = record(TABLE["clone"], (_full(value, shape, kind, device, False),), (name,))
+    return wants_grad(made, requires_grad)
+
+
 def _like(name: str, value: float) -> Any:
     def make(
         input: Any,
@@ -331,7 +360,7 @@ def _like(name: str, value: float) -> Any:
         if not isinstance(input, Handle):
             raise TypeError(explain_error(name, got=f"a {type(input).__name__}", expected="a tensor"))
         m = input._meta
-        return _full(value, tuple(m.shape), dtype or m.dtype, device or m.device, requires_grad)
+        return _full_as(value, m, dtype or m.dtype, device or m.device, requires_grad, memory_format)
 
     make.__name__ = name
     return public(name)(make)
@@ -355,7 +384,7 @@ def full_like(
     """`full` with the size, dtype and device of `input`."""
     m = input._meta
     value = fill_value.item() if isinstance(fill_value, Handle) else fill_value  # type: ignore[attr-defined]
-    return _full(value, tuple(m.shape), dtype or m.dtype, device or m.device, requires_grad)
+    return _full_as(value, m, dtype or m.dtype, device or m.device, requires_grad, memory_format)
 
 
 @public()
@@ -363,89 +392,6 @@ def empty_strided(size: Any, stride: Any, **options: Any) -> Any:
     """A tensor with the given strides."""
     numel = 1 + sum((n - 1) * s for n, s in zip(size, stride, strict=True)) if 0 not in tuple(size) else 0
     return empty(numel, **options).as_strided(size, stride)
-
-
-def _number(value: Any) -> Any:
-    return value.item() if isinstance(value, (Handle, np.generic)) else value  # type: ignore[attr-defined]
-
-
-@public()
-def arange(
-    *bounds: Any,
-    out: Any = None,
-    dtype: DType | None = None,
-    layout: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    pin_memory: bool = False,
-    **named: Any,
-) -> Any:
-    """`arange(end)`, `arange(start, end)`, `arange(start, end, step)`: int64 when all are ints, else the default float."""
-    values = [_number(b) for b in bounds]
-    if len(values) == 1 and "end" not in named:
-        values = [0, values[0]]
-    defaults = {"start": 0, "end": None, "step": 1}
-    defaults.update(zip(defaults, values, strict=False))
-    defaults.update({k: _number(v) for k, v in named.items()})
-    start, end, step = defaults["start"], defaults["end"], defaults["step"]
-    if dtype is None:
-        dtype = dtypes.int64 if all(isinstance(v, int) for v in (start, end, step)) else dtypes.get_default_dtype()
-    result = _wants_grad(
-        record(TABLE["arange_op"], (), (start, end, step, dtype, devices.resolve(device))), requires_grad
-    )
-    return result if out is None else out.resize_(result.shape).copy_(result)
-
-
-@public("range")
-def range_(start: Any = 0, end: Any = None, step: Any = 1, **options: Any) -> Any:
-    """`arange` with the end included."""
-    options.setdefault("dtype", dtypes.get_default_dtype())
-    return arange(start, end + step, step, **options)[: int((end - start) / step) + 1]
-
-
-@public()
-def linspace(
-    start: Any,
-    end: Any,
-    steps: int,
-    *,
-    out: Any = None,
-    dtype: DType | None = None,
-    layout: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-) -> Any:
-    """`steps` evenly spaced values from start to end, both included."""
-    kind = dtype or (
-        dtypes.of_category(dtypes.COMPLEX)
-        if isinstance(start, complex) or isinstance(end, complex)
-        else dtypes.get_default_dtype()
-    )
-    static = (_number(start), _number(end), as_ints(steps), kind, devices.resolve(device))
-    return _wants_grad(record(TABLE["linspace_op"], (), static), requires_grad)
-
-
-@public()
-def logspace(start: Any, end: Any, steps: int, base: float = 10.0, **options: Any) -> Any:
-    """base ** linspace(start, end, steps)."""
-    requires_grad = options.pop("requires_grad", False)
-    return _wants_grad(base ** linspace(start, end, steps, **options), requires_grad)
-
-
-@public()
-def eye(
-    n: int,
-    m: int | None = None,
-    *,
-    out: Any = None,
-    dtype: DType | None = None,
-    layout: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-) -> Any:
-    """Ones on the diagonal, zeros elsewhere."""
-    static = (as_ints(n), as_ints(n if m is None else m), dtype or dtypes.get_default_dtype(), devices.resolve(device))
-    return _wants_grad(record(TABLE["eye_op"], (), static), requires_grad)
 
 
 def constant(value: Any, like: Any) -> Any:

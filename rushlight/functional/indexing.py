@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 
 from rushlight import dtype as dtypes
+from rushlight.errors import explain_error
+from rushlight.functional.checks import write_apart
 from rushlight.functional.registry import public, rule_helper
 from rushlight.ir.op import TABLE
-from rushlight.lazy.record import Handle, record
+from rushlight.lazy.record import Handle, local, record
 from rushlight.lazy.views import record_inplace, record_view
+from rushlight.ops.rules import wrap_dim
 
 _ALL = slice(None)
 
@@ -93,7 +96,10 @@ def _normalise(x: Any, index: Any) -> tuple[Any, list[Any]]:
                 positions = _from_mask(x, data, dim)
                 pending.extend(positions)
                 dim += len(positions)
-            elif kind.category == dtypes.INTEGER and data._meta.ndim == 0 and not isinstance(item, list):
+            elif (
+                kind.category == dtypes.INTEGER and data._meta.ndim == 0 and not isinstance(item, list)
+                and local.trace.expandable  # else it may have no value: one sample's index in vmap
+            ):  # fmt: skip
                 x = record_view(TABLE["select"], x, (dim, int(data)))
             else:
                 pending.append(data)
@@ -142,6 +148,9 @@ def _from_mask(x: Any, mask: Any, dim: int) -> list[Any]:
 def nonzero(input: Any, *, out: Any = None, as_tuple: bool = False) -> Any:
     """The positions of non-zero elements: a matrix, or a tuple of vectors. Their number depends on the data."""
     from rushlight.functional.creation import wrap
+
+    if out is not None:
+        return write_apart("nonzero", out, nonzero(input), input)
 
     array = input._compute_array()
     if as_tuple:
@@ -216,13 +225,26 @@ def index_put_(input: Any, indices: Any, values: Any, accumulate: bool = False) 
 @public(method=True)
 def index_select(input: Any, dim: int, index: Any, *, out: Any = None) -> Any:
     """Positions of one dimension, in the order of `index`."""
-    return record(TABLE["index_select_op"], (input, index), (int(dim),))
+    return write_apart("index_select", out, record(TABLE["index_select_op"], (input, index), (int(dim),)), input, index)
 
 
 @public(method=True)
 def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False, out: Any = None) -> Any:
     """out[i][j] = input[i][index[i][j]] for dim = 1."""
-    return record(TABLE["gather_op"], (input, index), (int(dim),))
+    if not index._meta.numel:  # of any dtype and shape, as nothing is read
+        return write_apart("gather", out, input.reshape(-1)[:0].view(index.shape), input, index)
+    return write_apart("gather", out, record(TABLE["gather_op"], (input, index), (int(dim),)), input, index)
+
+
+@public(method=True)
+def take(input: Any, index: Any, *, out: Any = None) -> Any:
+    """Elements of the flattened input.
+
+    >>> import rushlight as torch
+    >>> torch.take(torch.tensor([[1, 2], [3, 4]]), torch.tensor([3, 0]))
+    tensor([4, 1])
+    """
+    return write_apart("take", out, record(TABLE["take"], (input, index)), input, index)
 
 
 def _source(src: Any, value: Any) -> Any:
@@ -308,15 +330,37 @@ def index_copy_(input: Any, dim: int, index: Any, source: Any) -> Any:
     return record_inplace(TABLE["index_copy_op_"], (input, index, source), (int(dim),))
 
 
+def _filled(input: Any, dim: int, index: Any, value: Any) -> Any:
+    """`index_fill` with a 0-d tensor, whose gradient counts every position once, however often it is named."""
+    from rushlight.functional import FUNCTIONS
+
+    if value.ndim:
+        raise RuntimeError(
+            explain_error(
+                "index_fill", got=f"a value of shape {list(value.shape)}", expected="a number or a 0-d tensor"
+            )
+        )
+    if not input.ndim:
+        return value.to(input.dtype) if index.numel() else input.clone()
+    d = wrap_dim(dim, input.ndim, "index_fill")
+    row = FUNCTIONS["zeros"](input.shape[d], dtype=dtypes.bool_).index_fill(0, index, True)
+    named = row.reshape([n if k == d else 1 for k, n in enumerate(input.shape)])
+    return FUNCTIONS["where"](named, value.to(input.dtype), input)
+
+
 @public(method=True)
 def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
     """A copy of input with positions of one dimension set to a number."""
+    if isinstance(value, Handle):
+        return _filled(input, dim, index, value)
     return record(TABLE["index_copy_op"], (input, index, value), (int(dim),))
 
 
 @public(method=True, function=False)
 def index_fill_(input: Any, dim: int, index: Any, value: Any) -> Any:
     """In-place `index_fill`."""
+    if isinstance(value, Handle):
+        return record_inplace(TABLE["copy_"], (input, _filled(input, dim, index, value)))
     return record_inplace(TABLE["index_copy_op_"], (input, index, value), (int(dim),))
 
 
@@ -325,19 +369,21 @@ def masked_select(input: Any, mask: Any, *, out: Any = None) -> Any:
     """The elements where mask holds, as a vector."""
     from rushlight.functional import FUNCTIONS
 
-    input, mask = FUNCTIONS["broadcast_tensors"](input, mask)
-    return input[mask]
+    wide, mask_wide = FUNCTIONS["broadcast_tensors"](input, mask)
+    return write_apart("masked_select", out, wide[mask_wide], input, mask)
 
 
 @public(method=True)
 def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
-    """`gather` with broadcasting; over the flattened input without dim."""
+    """`gather` with broadcasting and indices modulo the size; over the flattened input without dim."""
     if dim is None:
         return gather(input.reshape(-1), 0, indices.reshape(-1))
     shape, index_shape = list(input.shape), list(indices.shape)
     both = [
         max(a, b) if i != dim % len(shape) else None for i, (a, b) in enumerate(zip(shape, index_shape, strict=True))
     ]
+    if indices.numel():
+        indices = indices.remainder(shape[dim])  # as PyTorch: counted around in either direction
     wide = [b if b is not None else a for a, b in zip(shape, both, strict=True)]
     narrow = [b if b is not None else a for a, b in zip(index_shape, both, strict=True)]
     return gather(input.expand(wide), dim, indices.expand(narrow))
@@ -348,6 +394,10 @@ def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
     """A copy of input whose elements under the mask are taken from source, in order."""
     from rushlight.functional import FUNCTIONS
 
+    if mask.dtype is not dtypes.bool_:
+        raise RuntimeError(
+            explain_error("masked_scatter", got=f"a mask of {mask.dtype}", expected="torch.bool", fix="mask != 0")
+        )
     wide, mask = FUNCTIONS["broadcast_tensors"](input, mask)
     positions = nonzero(mask.reshape(-1)).reshape(-1)
     flat = wide.reshape(-1).clone()

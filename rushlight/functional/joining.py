@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rushlight.functional.registry import as_ints, public
+from rushlight import dtype as dtypes
+from rushlight.errors import explain_error
+from rushlight.functional.checks import check_apart, check_ndim
+from rushlight.functional.registry import as_ints, public, write_out
 from rushlight.functional.shaping import reshape
 from rushlight.ir.op import TABLE
 from rushlight.lazy.record import Handle, record
@@ -22,12 +25,21 @@ def cat(tensors: Sequence[Any], dim: int = 0, *, out: Any = None, axis: int | No
     if not items:
         raise ValueError("cat: expected a non-empty list of Tensors")
     result = record(TABLE["cat"], (items,), (as_ints(dim if axis is None else axis),))
-    return result if out is None else out.resize_(result.shape).copy_(result)
+    if out is None:
+        return result
+    check_apart("cat", out, result, *items)
+    return write_out(out, result)
+
+
+def _some(op: str, tensors: Sequence[Any]) -> None:
+    if not len(tensors):
+        raise RuntimeError(explain_error(op, got="no tensors", expected="at least one"))
 
 
 @public()
 def hstack(tensors: Sequence[Any]) -> Any:
     """Joined side by side."""
+    _some("hstack", tensors)
     items = [atleast_1d(item) for item in tensors]
     return cat(items, 0 if items[0].ndim == 1 else 1)
 
@@ -35,12 +47,14 @@ def hstack(tensors: Sequence[Any]) -> Any:
 @public("vstack", "row_stack")
 def vstack(tensors: Sequence[Any]) -> Any:
     """Joined on top of each other."""
+    _some("vstack", tensors)
     return cat([atleast_2d(item) for item in tensors], 0)
 
 
 @public()
 def dstack(tensors: Sequence[Any]) -> Any:
     """Joined along the third dimension."""
+    _some("dstack", tensors)
     return cat([atleast_3d(item) for item in tensors], 2)
 
 
@@ -77,11 +91,17 @@ def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
     """`length` positions of a dimension from start."""
     if not input.ndim:
         raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
+    if isinstance(start, Handle) and (start.ndim or start.dtype.category != dtypes.INTEGER):  # type: ignore[attr-defined]
+        raise RuntimeError(
+            explain_error("narrow", got=f"start of {start.dtype} and shape {list(start.shape)}", expected="one integer")  # type: ignore[attr-defined]
+        )
     begin = as_ints(start)
     d = wrap_dim(dim, input.ndim, "narrow")
     n = input.shape[d]
+    if not -n <= begin <= n:
+        raise IndexError(explain_error("narrow", got=f"start={begin}", expected=f"a start from {-n} to {n}"))
     begin = begin + n if begin < 0 else begin
-    if begin > n or begin < 0 or length < 0 or begin + length > n:
+    if length < 0 or begin + length > n:
         raise RuntimeError(f"narrow: start ({start}) + length ({length}) exceeds dimension size ({n}).")
     return record_view(TABLE["slice"], input, (d, begin, begin + length, 1))
 
@@ -123,28 +143,49 @@ def chunk(input: Any, chunks: int, dim: int = 0) -> tuple:
 def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple:
     """Pieces of a dimension: nearly equal ones, or cut at the given positions."""
     d = wrap_dim(dim, input.ndim, "tensor_split")
+    check_ndim("tensor_split", input, 1)
     n = input.shape[d]
+    if isinstance(indices_or_sections, Handle):
+        indices_or_sections = indices_or_sections.tolist()
     if isinstance(indices_or_sections, int):
+        if indices_or_sections <= 0:
+            raise RuntimeError(
+                explain_error("tensor_split", got=f"{indices_or_sections} sections", expected="at least one")
+            )
         base, extra = divmod(n, indices_or_sections)
         cuts, at = [], 0
         for i in range(indices_or_sections - 1):
             at += base + (i < extra)
             cuts.append(at)
     else:
-        cuts = [int(c) for c in indices_or_sections]
+        cuts = list(as_ints(tuple(indices_or_sections)))
     edges = [None, *cuts], [*cuts, None]
     return tuple(record_view(TABLE["slice"], input, (d, a, b, 1)) for a, b in zip(*edges, strict=True))
+
+
+def _check_parts(op: str, input: Any, sections: Any, ndim: int, dim: int) -> None:
+    """A number of sections must divide the dimension."""
+    check_ndim(op, input, ndim)
+    if isinstance(sections, int) and (sections <= 0 or input.shape[dim] % sections):
+        raise RuntimeError(
+            explain_error(
+                op, got=f"{sections} sections of dimension {dim}, whose size is {input.shape[dim]}",
+                expected="a number that divides the size", fix="torch.tensor_split makes unequal sections",
+            )
+        )  # fmt: skip
 
 
 @public(method=True)
 def hsplit(input: Any, indices_or_sections: Any) -> tuple:
     """Split by columns."""
+    _check_parts("hsplit", input, indices_or_sections, 1, 0 if input.ndim == 1 else 1)
     return tensor_split(input, indices_or_sections, 0 if input.ndim == 1 else 1)
 
 
 @public(method=True)
 def vsplit(input: Any, indices_or_sections: Any) -> tuple:
     """Split by rows."""
+    _check_parts("vsplit", input, indices_or_sections, 2, 0)
     return tensor_split(input, indices_or_sections, 0)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from rushlight import dtype as dtypes
@@ -12,7 +13,8 @@ from rushlight.functional.products import _matmul
 from rushlight.functional.registry import FUNCTIONS, as_int, public, write_out
 from rushlight.functional.results import RESULTS
 from rushlight.ir.op import TABLE
-from rushlight.lazy.record import Handle, record
+from rushlight.lazy.record import record
+from rushlight.ops.solve import check_matrix
 
 
 def _done(result: Any, out: Any) -> Any:
@@ -39,8 +41,10 @@ public("slogdet", method=True)(lambda input: RESULTS["slogdet"](*record(TABLE["s
 
 @public(method=True)
 def logdet(input: Any) -> Any:
-    """The log of the determinant; NaN where that is negative."""
+    """The log of the determinant; NaN where that is negative, and complex for complex matrices."""
     sign, size = record(TABLE["slogdet_op"], (input,))
+    if sign.is_complex():
+        return sign.log() + size
     return FUNCTIONS["where"](sign == -1.0, math.nan, size)
 
 
@@ -51,24 +55,44 @@ def inv(A: Any, *, out: Any = None) -> Any:
 
 
 def inv_ex(A: Any, *, check_errors: bool = False, out: Any = None) -> Any:
-    """(inverse, info); a matrix without an inverse raises here."""
-    found = inv(A)
-    return RESULTS["linalg_inv_ex"](found, FUNCTIONS["zeros"](A.shape[:-2], dtype=dtypes.int32))
+    """(inverse, info): for a matrix without an inverse NaN, and the row where the elimination found a zero."""
+    check_matrix("linalg.inv_ex", A._meta, square=True)
+    eye = FUNCTIONS["eye"](A.shape[-1], dtype=A.dtype).expand(A.shape)
+    found = record(TABLE["solve_ex_op"], (A, eye), ("torch.linalg.inv_ex" if check_errors else "",))
+    return RESULTS["linalg_inv_ex"](*_done(found, out))
 
 
 def solve(A: Any, B: Any, *, left: bool = True, out: Any = None) -> Any:
     """X with A X = B; X A = B with left=False. B may be a (batch of) vectors."""
+    return _done(_solved("linalg.solve", lambda a, b: record(TABLE["solve_op"], (a, b)), A, B, left), out)
+
+
+def solve_ex(A: Any, B: Any, *, left: bool = True, check_errors: bool = False, out: Any = None) -> Any:
+    """(`solve`, info): NaN for a singular matrix, and the row where the elimination found a zero, or 0."""
+    info: Any = None
+
+    def solution(a: Any, b: Any) -> Any:
+        nonlocal info
+        found, info = record(TABLE["solve_ex_op"], (a, b), ("torch.linalg.solve_ex" if check_errors else "",))
+        return found
+
+    result = _solved("linalg.solve_ex", solution, A, B, left)
+    return RESULTS["linalg_solve_ex"](*_done((result, info), out))
+
+
+def _solved(name: str, solution: Callable[[Any, Any], Any], A: Any, B: Any, left: bool) -> Any:
+    """`solution(A, B)` for vectors too, and from the left."""
     vector = B.ndim == 1 or (A.ndim - 1 == B.ndim and tuple(B.shape) == tuple(A.shape[:-1]))
     if vector:
         if not left:
             raise RuntimeError(
-                "linalg.solve: Vector broadcasting of the left hand side is not supported for left=False. Fix: "
+                f"{name}: Vector broadcasting of the left hand side is not supported for left=False. Fix: "
                 "B.unsqueeze(-2)."
             )
-        return _done(record(TABLE["solve_op"], (A, B.unsqueeze(-1))).squeeze(-1), out)
+        return solution(A, B.unsqueeze(-1)).squeeze(-1)
     if left:
-        return _done(record(TABLE["solve_op"], (A, B)), out)
-    return _done(record(TABLE["solve_op"], (A.transpose(-2, -1), B.transpose(-2, -1))).transpose(-2, -1), out)
+        return solution(A, B)
+    return solution(A.transpose(-2, -1), B.transpose(-2, -1)).transpose(-2, -1)
 
 
 def solve_triangular(
@@ -100,6 +124,14 @@ def lstsq(A: Any, B: Any, rcond: float | None = None, *, driver: str | None = No
         raise RuntimeError(
             f"torch.linalg.lstsq: parameter `driver` should be one of (gels, gelsy, gelsd, gelss); got {driver!r}"
         )
+    if A.ndim < 2 or not B.ndim:
+        raise RuntimeError(
+            explain_error(
+                "torch.linalg.lstsq",
+                got=f"shapes {list(A.shape)} and {list(B.shape)}",
+                expected="a matrix, and a vector or a matrix",
+            )
+        )
     vector = A.ndim - 1 == B.ndim
     wide = B.unsqueeze(-1) if vector else B
     if A.shape[-2] != wide.shape[-2]:
@@ -110,49 +142,49 @@ def lstsq(A: Any, B: Any, rcond: float | None = None, *, driver: str | None = No
                 expected="input.size(-2) to match other.size(-2)",
             )
         )
-    solution = _matmul(record(TABLE["pinv_op"], (A,), (None, rcond)), wide)
+    solution = _matmul(record(TABLE["pinv_op"], (A, None, rcond), (False,)), wide)
     m, n = A.shape[-2:]
-    rank = record(TABLE["matrix_rank_op"], (A.detach(),), (None, rcond, False))
-    residuals = FUNCTIONS["empty"](0, dtype=A.dtype)
-    if m > n and driver not in (None, "gelsy") and bool((rank == n).all()):  # gelsy, the default, computes none
+    full = driver == "gels"  # which takes full rank for granted, and reports none
+    rank = FUNCTIONS["empty"](0, dtype=dtypes.int64)
+    if not full:
+        rank = record(TABLE["matrix_rank_op"], (A.detach(), None, rcond), (False,))
+    residuals = solution.abs().reshape(-1)[:0]  # none, and real, with the solution's gradient
+    if (
+        m > n and driver not in (None, "gelsy") and (full or bool((rank == n).all()))
+    ):  # gelsy, the default, computes none
         residuals = (_matmul(A, solution) - wide).abs().square().sum(-2)
     values = (
         record(TABLE["svdvals_op"], (A.detach(),))
         if driver in ("gelsd", "gelss")
         else FUNCTIONS["empty"](0, dtype=A.dtype.to_real())
     )
-    rank = FUNCTIONS["empty"](0, dtype=dtypes.int64) if driver == "gels" else rank
     return RESULTS["linalg_lstsq"](solution.squeeze(-1) if vector else solution, residuals, rank, values)
 
 
-def _tolerance(name: str, value: Any) -> Any:
-    if isinstance(value, Handle):
-        if value._meta.numel != 1:
-            raise NotImplementedError(
-                explain_error(
-                    name,
-                    got=f"a tolerance of shape {list(value._meta.shape)}",
-                    expected="one number",
-                    fix="call it for each matrix",
-                )
-            )
-        return float(value)  # type: ignore[arg-type]
-    return value
+def pinv(
+    A: Any, rcond: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None, out: Any = None
+) -> Any:
+    """The Moore-Penrose inverse: singular values up to max(atol, rtol * largest) count as zero.
 
-
-def pinv(A: Any, *, atol: Any = None, rtol: Any = None, hermitian: bool = False, out: Any = None) -> Any:
-    """The Moore-Penrose inverse: singular values up to max(atol, rtol * largest) count as zero."""
-    static = (_tolerance("linalg.pinv", atol), _tolerance("linalg.pinv", rtol))
-    return _done(record(TABLE["pinv_op"], (A,), static), out)
+    The tolerances are numbers, or tensors with one for each matrix; `rcond` is the older name of rtol.
+    """
+    rtol = rcond if rtol is None else rtol
+    return _done(record(TABLE["pinv_op"], (A, atol, rtol), (bool(hermitian),)), out)
 
 
 public("pinverse", method=True)(lambda input, rcond=1e-15: pinv(input, rtol=rcond))
 
 
-def matrix_rank(A: Any, *, atol: Any = None, rtol: Any = None, hermitian: bool = False, out: Any = None) -> Any:
-    """How many singular values exceed max(atol, rtol * largest)."""
-    static = (_tolerance("linalg.matrix_rank", atol), _tolerance("linalg.matrix_rank", rtol), bool(hermitian))
-    return _done(record(TABLE["matrix_rank_op"], (A,), static), out)
+def matrix_rank(
+    A: Any, tol: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None, out: Any = None
+) -> Any:
+    """How many singular values exceed max(atol, rtol * largest); the tolerances as for `pinv`.
+
+    `tol` is the older name of atol, beside which nothing is relative.
+    """
+    if tol is not None:
+        atol, rtol = tol, 0.0
+    return _done(record(TABLE["matrix_rank_op"], (A, atol, rtol), (bool(hermitian),)), out)
 
 
 def cond(A: Any, p: Any = None, *, out: Any = None) -> Any:
@@ -176,10 +208,12 @@ public("cholesky", method=True)(lambda input, upper=False, *, out=None: linalg_c
 
 
 def cholesky_ex(A: Any, *, upper: bool = False, check_errors: bool = False, out: Any = None) -> Any:
-    """(L, info); a matrix that is not positive-definite raises here."""
-    return RESULTS["linalg_cholesky_ex"](
-        linalg_cholesky(A, upper=upper), FUNCTIONS["zeros"](A.shape[:-2], dtype=dtypes.int32)
-    )
+    """(L, info): where a matrix is not positive-definite, NaN and the size of the first leading block that is not."""
+    if check_errors:
+        found = linalg_cholesky(A, upper=upper), FUNCTIONS["zeros"](A.shape[:-2], dtype=dtypes.int32)
+    else:
+        found = record(TABLE["cholesky_ex_op"], (A,), (bool(upper),))
+    return RESULTS["linalg_cholesky_ex"](*_done(found, out))
 
 
 @public(method=True)
@@ -238,60 +272,13 @@ def eigvalsh(A: Any, UPLO: str = "L", *, out: Any = None) -> Any:
 
 
 def eig(A: Any, *, out: Any = None) -> Any:
-    """(eigenvalues, eigenvectors) of a square matrix, complex. Not differentiable."""
+    """(eigenvalues, eigenvectors) of a square matrix, complex. The gradient needs eigenvalues that differ."""
     return RESULTS["linalg_eig"](*_done(record(TABLE["eig_op"], (A,)), out))
 
 
 def eigvals(A: Any, *, out: Any = None) -> Any:
-    """The eigenvalues of a square matrix, complex. Not differentiable."""
+    """The eigenvalues of a square matrix, complex."""
     return _done(record(TABLE["eig_op"], (A,))[0], out)
-
-
-def lu_factor(A: Any, *, pivot: bool = True, out: Any = None) -> Any:
-    """(L and U in one matrix, the row exchanged with each row, counted from 1). Not differentiable."""
-    if not pivot:
-        raise NotImplementedError(
-            explain_error("linalg.lu_factor", got="pivot=False", expected="pivot=True: row exchanges are always made")
-        )
-    return RESULTS["linalg_lu_factor"](*_done(record(TABLE["lu_factor_op"], (A,)), out))
-
-
-def lu(A: Any, *, pivot: bool = True, out: Any = None) -> Any:
-    """(P, L, U) with A = P L U. Not differentiable."""
-    packed, pivots = lu_factor(A, pivot=pivot)
-    m, n = A.shape[-2:]
-    k = min(m, n)
-    lower = packed[..., :k].tril(-1) + FUNCTIONS["eye"](m, k, dtype=A.dtype)
-    return RESULTS["linalg_lu"](*_done((_permutation(pivots, m, A), lower, packed[..., :k, :].triu()), out))
-
-
-def _permutation(pivots: Any, m: int, A: Any) -> Any:
-    """The matrix P of the row exchanges."""
-    import numpy as np
-
-    from rushlight.functional.creation import wrap
-
-    steps = pivots._compute_array()
-    flat = steps.reshape(-1, steps.shape[-1])
-    orders = np.tile(np.arange(m), (len(flat), 1))
-    for row, exchanges in zip(orders, flat, strict=True):
-        for i, j in enumerate(exchanges - 1):
-            row[[i, j]] = row[[j, i]]
-    matrix = np.zeros((len(flat), m, m), A.dtype.storage)
-    for one, order in zip(matrix, orders, strict=True):
-        one[order, np.arange(m)] = 1
-    return wrap(matrix.reshape(*steps.shape[:-1], m, m), A.dtype)
-
-
-def lu_solve(LU: Any, pivots: Any, B: Any, *, left: bool = True, adjoint: bool = False, out: Any = None) -> Any:
-    """X with A X = B, given `lu_factor` of A."""
-    if not left or adjoint:
-        raise NotImplementedError(
-            explain_error("linalg.lu_solve", got=f"left={left}, adjoint={adjoint}", expected="left=True, adjoint=False")
-        )
-    order = _permutation(pivots, LU.shape[-1], LU)
-    half = solve_triangular(LU, _matmul(order.transpose(-2, -1), B), upper=False, unitriangular=True)
-    return _done(solve_triangular(LU, half, upper=True), out)
 
 
 # --- functions of matrices ----------------------------------------------------------------------------------------
@@ -319,7 +306,8 @@ def matrix_power(A: Any, n: int, *, out: Any = None) -> Any:
         if n:
             A = _matmul(A, A)
     if result is None:
-        result = FUNCTIONS["eye"](A.shape[-1], dtype=A.dtype).expand(A.shape).clone()
+        every = FUNCTIONS["ones_like"](A, dtype=dtypes.bool_)
+        result = FUNCTIONS["where"](every, FUNCTIONS["eye"](A.shape[-1], dtype=A.dtype), A)  # its gradient is zero
     return _done(result, out)
 
 

@@ -70,7 +70,7 @@ def multi_margin_loss(
         raise ValueError(f"multi_margin_loss: only p == 1 and p == 2 supported; got {p}.")
     if weight is not None and weight.ndim != 1:
         raise ValueError(f"multi_margin_loss: weight must be one-dimensional; got shape {list(weight.shape)}.")
-    scores = input.unsqueeze(0) if input.ndim == 1 else input
+    scores = input.reshape(1, -1) if input.ndim < 2 else input
     if target.numel() != scores.shape[0] or target.ndim > 1:
         raise RuntimeError(
             explain_error(
@@ -86,7 +86,7 @@ def multi_margin_loss(
     if weight is not None:
         each = each * weight[at]
     loss = each.scatter(1, at, 0.0).sum(1) / scores.shape[1]
-    return reduced(loss.reshape(()) if input.ndim == 1 else loss, reduction)
+    return reduced(loss.reshape(()) if input.ndim < 2 else loss, reduction)
 
 
 def multilabel_margin_loss(

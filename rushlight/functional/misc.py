@@ -55,6 +55,8 @@ def frexp(input: Any) -> Any:
 @public(method=True)
 def ldexp(input: Any, other: Any, *, out: Any = None) -> Any:
     """input * 2**other."""
+    if not isinstance(input, Handle):
+        raise TypeError(explain_error("ldexp", got=f"input of type {type(input).__name__}", expected="a tensor"))
     result = input * FUNCTIONS["pow"](2.0, other)
     return result if out is None else write_out(out, result)
 

@@ -41,6 +41,14 @@ def check_batch(op: str, input: Any, n: int) -> bool:
 def _same_padding(op: str, input: Any, weight: Any, stride: tuple, dilation: tuple) -> tuple[Any, tuple[int, ...]]:
     """padding='same': an odd margin has its larger half at the end."""
     n = len(stride)
+    if weight.ndim != n + 2:
+        raise RuntimeError(
+            explain_error(
+                op,
+                got=f"a weight of shape {list(weight.shape)}",
+                expected=f"{n + 2} dimensions (out, channels / groups, *kernel)",
+            )
+        )
     if any(s != 1 for s in stride):
         raise RuntimeError(
             f"{op}: padding='same' is not supported for strided convolutions; got stride={list(stride)}. Fix: write the padding as numbers."

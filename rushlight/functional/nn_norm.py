@@ -16,7 +16,7 @@ from rushlight.lazy.views import record_inplace
 
 
 def _check_batch(op: str, input: Any, count: int) -> None:
-    if count <= 1:
+    if count == 1:
         raise ValueError(
             f"Expected more than 1 value per channel when training, got input size {input.shape}: {op} cannot normalise one value by "
             "itself. Fix: use a larger batch, drop the last incomplete one with DataLoader(..., drop_last=True), or call model.eval() first."
@@ -40,6 +40,8 @@ def batch_norm(
 def _batch_norm(
     input: Any, weight: Any, bias: Any, running_mean: Any, running_var: Any, training: bool, momentum: float, eps: float
 ) -> Any:
+    if input.ndim == 1 and not input.numel():
+        return input.clone()
     if input.ndim < 2:
         raise RuntimeError(
             explain_error("batch_norm", got=f"an input of shape {list(input.shape)}", expected="(batch, channels, *)")
@@ -50,13 +52,20 @@ def _batch_norm(
                 "batch_norm: Expected running_mean and running_var to be defined when training=False; got None. Fix: pass both, or training=True."
             )
         return record(TABLE["batch_norm_eval_op"], (input, running_mean, running_var, weight, bias, eps))
+    return batch_norm_in_training(input, weight, bias, running_mean, running_var, momentum, eps)[0]
+
+
+def batch_norm_in_training(
+    input: Any, weight: Any, bias: Any, running_mean: Any, running_var: Any, momentum: float, eps: float
+) -> tuple:
+    """(out, mean, var) of the batch; the running statistics, where given, move towards it."""
     out, mean, var = record(TABLE["batch_norm_op"], (input, weight, bias, eps), (None,))
     if running_mean is not None:
         record_inplace(TABLE["running_average_op_"], (running_mean, mean, momentum), (1.0,))
     if running_var is not None:
         count = math.prod(input.shape[:1]) * math.prod(input.shape[2:])
         record_inplace(TABLE["running_average_op_"], (running_var, var, momentum), (count / max(count - 1, 1),))
-    return out
+    return out, mean, var
 
 
 @public("batch_norm")

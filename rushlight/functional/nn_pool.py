@@ -38,6 +38,12 @@ def _max_pool(n: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
         return_indices: bool = False,
     ) -> Any:
         _checked(name, input, n)
+        if not input._meta.numel and 0 in input.shape[-n - 1 :]:
+            raise RuntimeError(
+                explain_error(
+                    name, got=f"an input of shape {list(input.shape)}", expected="elements: only the batch may be empty"
+                )
+            )
         kernel = spread(name, "kernel_size", kernel_size, n)
         step = kernel if stride is None or stride == [] else spread(name, "stride", stride, n)
         static = (
@@ -160,6 +166,10 @@ avg_pool2d, avg_pool3d = _avg_pool(2), _avg_pool(3)
 
 
 def _output_size(op: str, input: Any, output_size: Any, n: int) -> tuple[int, ...]:
+    if n > 1 and not isinstance(output_size, int) and input.ndim <= len(output_size):
+        raise ValueError(
+            explain_error(op, got=f"an input of shape {list(input.shape)}", expected=f"at least {n + 1} dimensions")
+        )
     _checked(op, input, n)
     given = (output_size,) * n if isinstance(output_size, int) else tuple(output_size)
     if len(given) == 1:

@@ -128,7 +128,12 @@ def inner(input: Any, other: Any, *, out: Any = None) -> Any:
 
 def _combined(name: str, input: Any, product: Any, beta: Any, alpha: Any) -> Any:
     """beta * input + alpha * product; with beta = 0 the input is not looked at."""
-    if product.dtype.category < dtypes.FLOATING and (isinstance(beta, float) or isinstance(alpha, float)):
+    if product.dtype is dtypes.bool_:  # and, or
+        beta, alpha = (bool(v) if isinstance(v, int) else v for v in (beta, alpha))
+    if product.dtype.category < dtypes.FLOATING and name != "addr":
+        # all kernels but addr's take the numbers in the tensors' dtype
+        beta, alpha = (int(v) if isinstance(v, float) else v for v in (beta, alpha))
+    elif product.dtype.category < dtypes.FLOATING and (isinstance(beta, float) or isinstance(alpha, float)):
         raise RuntimeError(
             f"{name}: For integral input tensors, arguments alpha and beta must not be floating point numbers."
         )
@@ -264,7 +269,11 @@ def tensordot(a: Any, b: Any, dims: Any = 2, out: Any = None) -> Any:
     if len(left) != len(right):
         raise RuntimeError(f"both dimension lists should have same length: got {left} and {right}")
     for i, j in zip(left, right, strict=True):
-        if a.shape[i] != b.shape[j]:
+        if a.shape[i] == 1:
+            b = b.sum(j, True)
+        elif b.shape[j] == 1:
+            a = a.sum(i, True)
+        elif a.shape[i] != b.shape[j]:
             raise RuntimeError(
                 f"tensordot: contracted dimensions need to match, but first has size {a.shape[i]} in dim {i} and "
                 f"second has size {b.shape[j]} in dim {j}"

@@ -8,8 +8,10 @@ from rushlight import device as devices
 from rushlight import dtype as dtypes
 from rushlight import random as rng
 from rushlight.errors import explain_error
+from rushlight.functional.checks import write_apart
 from rushlight.functional.creation import check_differentiable, size_of
 from rushlight.functional.registry import as_int, public, write_out
+from rushlight.ir.layout import format_name, stride_of
 from rushlight.ir.meta import meta
 from rushlight.ir.op import TABLE
 from rushlight.lazy.record import Handle, record
@@ -154,7 +156,10 @@ def _like(op: str, numbers: tuple, input: Any, options: dict[str, Any]) -> Any:
         )
     m = input._meta
     layout = None
-    if "contiguous" not in str(options.pop("memory_format", None)):
+    name = format_name(op.removesuffix("_op") + "_like", options.pop("memory_format", None))
+    if name != "preserve_format":
+        layout = layout_of(meta(m.shape, m.dtype, stride=stride_of(name, m.shape)))
+    else:
         layout = layout_of(meta(m.shape, m.dtype, stride=dense_stride(m.shape, (m,))))
     options["dtype"] = options.get("dtype") or m.dtype
     options["device"] = options.get("device") or m.device
@@ -330,13 +335,24 @@ def multinomial(
     tensor([1])
     """
     result = _draw("multinomial_op", (input,), (as_int(num_samples), bool(replacement), input.dtype), generator)
-    return result if out is None else write_out(out, result)
+    return write_apart("multinomial", out, result, input)
 
 
 @public()
 def poisson(input: Any, generator: Any = None) -> Any:
     """Poisson counts with the rates in `input`."""
     return _draw("poisson_op", (input,), (input.dtype,), generator)
+
+
+@public()
+def binomial(count: Any, prob: Any, generator: Any = None) -> Any:
+    """How many of `count` trials succeed, each with the chance `prob`: floating tensors of one dtype, broadcast.
+
+    >>> import rushlight as torch
+    >>> torch.binomial(torch.tensor([4.0, 4.0]), torch.tensor([0.0, 1.0]))
+    tensor([0., 4.])
+    """
+    return _draw("binomial_op", (count, prob), (count.dtype,), generator)
 
 
 def dropout_mask(input: Any, keep_probability: float, shape: Any = None) -> Any:

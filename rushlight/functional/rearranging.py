@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from rushlight import dtype as dtypes
+from rushlight.errors import explain_error
+from rushlight.functional.checks import check_ndim
 from rushlight.functional.creation import size_of, tensor
 from rushlight.functional.registry import FUNCTIONS, as_ints, public
 from rushlight.functional.shaping import flatten, movedim, reshape, transpose
+from rushlight.ir.layout import format_name
 from rushlight.ir.op import TABLE
 from rushlight.lazy.record import Handle, record
 from rushlight.lazy.views import record_inplace
@@ -18,7 +21,7 @@ from rushlight.ops.rules import wrap_dim
 @public(method=True)
 def clone(input: Any, *, memory_format: Any = None) -> Any:
     """A copy, through which gradients flow."""
-    text = None if memory_format is None else "contiguous" if "contiguous" in str(memory_format) else "preserve"
+    text = None if memory_format is None else format_name("clone", memory_format).removesuffix("_format")
     return record(TABLE["clone"], (input,), (text,))
 
 
@@ -29,20 +32,22 @@ def copy_(input: Any, src: Any, non_blocking: bool = False) -> Any:
 
 
 @public(method=True)
-def flip(input: Any, *dims: Any) -> Any:
+def flip(input: Any, *reversed_dims: Any, dims: Any = None) -> Any:
     """Dimensions reversed (a copy)."""
-    return record(TABLE["flip"], (input,), (size_of(dims),))
+    return record(TABLE["flip"], (input,), (size_of(reversed_dims if dims is None else (dims,)),))
 
 
 @public(method=True)
 def fliplr(input: Any) -> Any:
     """Columns reversed."""
+    check_ndim("fliplr", input, 2)
     return flip(input, 1)
 
 
 @public(method=True)
 def flipud(input: Any) -> Any:
     """Rows reversed."""
+    check_ndim("flipud", input, 1)
     return flip(input, 0)
 
 
@@ -51,14 +56,24 @@ def roll(input: Any, shifts: Any, dims: Any = None) -> Any:
     """Positions shifted, those that fall out coming in at the other end."""
     shifts = (shifts,) if isinstance(shifts, int) else as_ints(tuple(shifts))
     dims = () if dims is None else (dims,) if isinstance(dims, int) else as_ints(tuple(dims))
-    if dims and len(dims) != len(shifts):
-        raise RuntimeError(f"roll: shifts and dimensions must align. shifts: {len(shifts)}, dims:{len(dims)}")
+    if not shifts or dims and len(dims) != len(shifts):
+        raise RuntimeError(
+            explain_error(
+                "roll", got=f"shifts={list(shifts)} and dims={list(dims)}", expected="a shift for each of dims"
+            )
+        )
     return record(TABLE["roll"], (input,), (shifts, tuple(wrap_dim(d, input.ndim) for d in dims)))
 
 
 @public(method=True)
 def rot90(input: Any, k: int = 1, dims: Sequence[int] = (0, 1)) -> Any:
     """Rotated by k quarter turns in the plane of two dimensions."""
+    if len(dims) != 2 or input.ndim < 2 or wrap_dim(dims[0], input.ndim) == wrap_dim(dims[1], input.ndim):
+        raise RuntimeError(
+            explain_error(
+                "rot90", got=f"dims={list(dims)} of shape {list(input.shape)}", expected="two different dimensions"
+            )
+        )
     k, (a, b) = k % 4, dims
     if k == 0:
         return clone(input)
@@ -74,9 +89,9 @@ def repeat(input: Any, *sizes: Any) -> Any:
 
 
 @public(method=True)
-def tile(input: Any, *dims: Any) -> Any:
+def tile(input: Any, *times: Any, dims: Any = None) -> Any:
     """`repeat`, with missing leading counts taken as 1."""
-    counts = size_of(dims)
+    counts = size_of(times if dims is None else dims)
     return repeat(input, (1,) * (input.ndim - len(counts)) + counts)
 
 
@@ -115,6 +130,16 @@ def diag(input: Any, diagonal: int = 0) -> Any:
 @public(method=True)
 def diag_embed(input: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
     """Matrices with the last dimension on their diagonal."""
+    ndim = input.ndim + 1
+    first, second = wrap_dim(dim1, ndim, "diag_embed"), wrap_dim(dim2, ndim, "diag_embed")
+    if first == second or not input.ndim:
+        raise RuntimeError(
+            explain_error(
+                "diag_embed",
+                got=f"dim1={dim1} and dim2={dim2} for a result of {ndim} dimensions",
+                expected="two different ones",
+            )
+        )
     n = input.shape[-1] + abs(offset)
     zeros = FUNCTIONS["zeros"]((*input.shape[:-1], n, n), dtype=input.dtype)
     made = record(TABLE["diagonal_write"], (zeros, input), (offset, -2, -1))

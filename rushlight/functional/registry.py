@@ -8,6 +8,9 @@ from collections.abc import Callable
 from types import CodeType, FunctionType
 from typing import Any, TypeVar
 
+from rushlight.dtype import can_cast
+from rushlight.errors import explain_error
+from rushlight.functional.intercept import body_of
 from rushlight.functional.quick import binary, unary
 from rushlight.ir.op import REQUIRED, SLOT_KINDS, TABLE, Op, Param
 from rushlight.lazy.record import record
@@ -108,8 +111,9 @@ def _written_out(op: Op) -> Callable[..., Any]:
     """A function with the op's signature whose body is compiled at the first call: most ops are never called."""
 
     def first_call(values: dict[str, Any]) -> Any:
-        function.__code__ = _compiled(op, out)
-        return function(**values)
+        body = body_of(function)
+        body.__code__ = _compiled(op, out)
+        return body(**values)
 
     out = not op.view and not op.inplace
     positional = [p for p in op.params if not p.keyword_only]
@@ -160,6 +164,13 @@ def write_out(out: Any, result: Any) -> Any:
         for target, value in zip(out, result, strict=True):
             write_out(target, value)
         return out
+    if not can_cast(result.dtype, out.dtype):
+        raise RuntimeError(
+            explain_error(
+                "out=", got=f"a tensor of {out.dtype} for a result of {result.dtype}", expected="a dtype of the result's kind",
+                fix=f"out = torch.empty(0, dtype={result.dtype})",
+            )
+        )  # fmt: skip
     if tuple(out.shape) != tuple(result.shape):
         out.resize_(result.shape)
     return out.copy_(result)

@@ -26,6 +26,9 @@ _FIELDS = {
     "linalg_eigh": "eigenvalues eigenvectors", "linalg_eig": "eigenvalues eigenvectors", "linalg_slogdet": "sign logabsdet",
     "linalg_lstsq": "solution residuals rank singular_values", "linalg_inv_ex": "inverse info", "linalg_cholesky_ex": "L info",
     "lu": "P L U", "linalg_lu": "P L U", "linalg_lu_factor": "LU pivots", "histogram": "hist bin_edges",
+    "histogramdd": "hist bin_edges", "lu_unpack": "P L U", "_lu_with_info": "LU pivots info", "geqrf": "a tau",
+    "linalg_lu_factor_ex": "LU pivots info", "linalg_ldl_factor": "LD pivots", "linalg_ldl_factor_ex": "LD pivots info",
+    "linalg_solve_ex": "result info",
 }  # fmt: skip
 
 

@@ -5,13 +5,15 @@ All steps of a layer in one direction are one op (`ops/rnn.py`); what is here is
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from rushlight.functional.dropout import dropout as drop
+from rushlight.functional.packed import Grid, grid_of
 from rushlight.functional.registry import FUNCTIONS, public, rule_helper
 from rushlight.ir.op import TABLE
-from rushlight.lazy.record import local, record
+from rushlight.lazy.record import Handle, local, record
 from rushlight.ops.rnn import lstm_step
 from rushlight.ops.tensor_code import T
 
@@ -65,9 +67,12 @@ def _projected(gates: Any, states: Sequence[Any], weight: Any, bias: Any, projec
 
 def _run(
     layer: Layer, input: Any, states: Sequence[Any], params: Sequence[Any], has_biases: bool, num_layers: int, dropout: float,
-    train: bool, bidirectional: bool, batch_first: bool,
+    train: bool, bidirectional: bool, batch_first: bool = False, grid: Grid | None = None,
 ) -> tuple:  # fmt: skip
-    """The last layer's output, and each state after the last step of every layer and direction."""
+    """The last layer's output, and each state after the last step of every layer and direction.
+
+    With a grid, `input` and output are packed rows (K, width).
+    """
     directions = 2 if bidirectional else 1
     count = len(params) // (num_layers * directions)
     finals: list[list[Any]] = [[] for _ in states]
@@ -81,17 +86,28 @@ def _run(
             bias_ih, bias_hh = rest[:2] if has_biases else (None, None)
             gates = _linear(x, weight_ih, bias_ih)
             start, reverse = [state[place] for state in states], direction == 1
+            if grid is not None:
+                gates, reverse = grid.spread(gates, direction), False
+                if layer is _relu:  # the only states that could grow without bound behind a sequence's end
+                    gates = FUNCTIONS["where"](grid.inside(), gates, -math.inf)
             if len(rest) % 2:
                 found = _projected(gates, start, weight_hh, bias_hh, rest[-1], reverse)
             else:
                 found = layer(gates, start, weight_hh, bias_hh, reverse)
-            outputs.append(found[0])
+            outputs.append(found[0] if grid is None else grid.collect(found[0], direction))
             for collected, all_steps in zip(finals, found, strict=True):
-                collected.append(all_steps[0 if reverse else -1])
+                collected.append(all_steps[0 if reverse else -1] if grid is None else grid.last(all_steps))
         x = outputs[0] if directions == 1 else FUNCTIONS["cat"](outputs, -1)
         if dropout and number < num_layers - 1:
             x = drop(x, dropout, train)
     return (x.transpose(0, 1) if batch_first else x, *(FUNCTIONS["stack"](collected) for collected in finals))
+
+
+def _packed(op: str, layer: Layer, data: Any, batch_sizes: Any, hx: Any, *arguments: Any) -> tuple:
+    """PyTorch's other signature: (data, batch_sizes, hx, params, has_biases, num_layers, dropout, train, bidirectional)."""
+    grid = grid_of(op, data, batch_sizes)
+    states = [hx] if isinstance(hx, Handle) else hx
+    return _run(layer, data, states, *arguments, grid=grid)
 
 
 @public()
@@ -102,8 +118,10 @@ def lstm(
     """Output (T, N, H · directions), h_n and c_n (layers · directions, N, H) of an LSTM.
 
     hx is (h_0, c_0); params are weight_ih, weight_hh, bias_ih, bias_hh and, for a projection, weight_hr, of each layer and direction.
+    Packed sequences: lstm(data, batch_sizes, hx, params, has_biases, num_layers, dropout, train, bidirectional); so for the others.
     """
-    return _run(_lstm, input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first)
+    given = input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first
+    return _packed("lstm", _lstm, *given) if isinstance(hx, Handle) else _run(_lstm, input, hx, *given[2:])
 
 
 @public()
@@ -112,7 +130,8 @@ def gru(
     batch_first: bool,
 ) -> tuple:  # fmt: skip
     """Output (T, N, H · directions) and h_n (layers · directions, N, H) of a GRU."""
-    return _run(_gru, input, [hx], params, has_biases, num_layers, dropout, train, bidirectional, batch_first)
+    given = input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first
+    return _packed("gru", _gru, *given) if isinstance(params, Handle) else _run(_gru, input, [hx], *given[2:])
 
 
 @public()
@@ -121,7 +140,8 @@ def rnn_tanh(
     batch_first: bool,
 ) -> tuple:  # fmt: skip
     """Output and h_n of a recurrent network with tanh."""
-    return _run(_tanh, input, [hx], params, has_biases, num_layers, dropout, train, bidirectional, batch_first)
+    given = input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first
+    return _packed("rnn_tanh", _tanh, *given) if isinstance(params, Handle) else _run(_tanh, input, [hx], *given[2:])
 
 
 @public()
@@ -130,7 +150,8 @@ def rnn_relu(
     batch_first: bool,
 ) -> tuple:  # fmt: skip
     """Output and h_n of a recurrent network with relu."""
-    return _run(_relu, input, [hx], params, has_biases, num_layers, dropout, train, bidirectional, batch_first)
+    given = input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first
+    return _packed("rnn_relu", _relu, *given) if isinstance(params, Handle) else _run(_relu, input, [hx], *given[2:])
 
 
 def _cell(layer: Layer, input: Any, states: Sequence[Any], w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any) -> list[Any]:

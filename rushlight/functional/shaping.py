@@ -9,9 +9,11 @@ from typing import Any
 from weakref import ref
 
 from rushlight import dtype as dtypes
+from rushlight.errors import explain_error
 from rushlight.functional.creation import size_of
 from rushlight.functional.fitting import check_flatten
 from rushlight.functional.registry import FUNCTIONS, METHODS, as_int, as_ints, public
+from rushlight.ir.layout import channels_stride, format_name, lies_in
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import TABLE
 from rushlight.lazy.record import record
@@ -104,14 +106,19 @@ def unflatten(input: Any, dim: int, sizes: Sequence[int]) -> Any:
 
 @public(method=True, function=False)
 def contiguous(input: Any, memory_format: Any = None) -> Any:
-    """The tensor itself when its elements lie in rows, else a copy that does."""
+    """The tensor itself when its elements lie in rows (or as `memory_format` says), else a copy that does."""
+    if memory_format is not None:
+        name = format_name("contiguous", memory_format)
+        if name == "preserve_format" or lies_in(name, input._meta):
+            return input
+        return record(TABLE["clone"], (input,), (name.removesuffix("_format"),))
     return input if input._meta.contiguous else record(TABLE["clone"], (input,), ("contiguous",))
 
 
 @public(method=True)
-def permute(input: Any, *dims: Any) -> Any:
+def permute(input: Any, *order: Any, dims: Any = None) -> Any:
     """Dimensions in another order."""
-    return record_view(TABLE["permute"], input, (size_of(dims),))
+    return record_view(TABLE["permute"], input, (size_of(order if dims is None else dims),))
 
 
 @public("transpose", "swapaxes", "swapdims", method=True)
@@ -133,8 +140,18 @@ def t(input: Any) -> Any:
 @public(method=True)
 def movedim(input: Any, source: Any, destination: Any) -> Any:
     """Dimensions moved to other places; the rest keeps its order."""
-    sources = [wrap_dim(d, input.ndim) for d in ((source,) if isinstance(source, int) else source)]
-    targets = [wrap_dim(d, input.ndim) for d in ((destination,) if isinstance(destination, int) else destination)]
+    sources = [wrap_dim(d, input.ndim, "movedim") for d in ((source,) if isinstance(source, int) else source)]
+    targets = [
+        wrap_dim(d, input.ndim, "movedim") for d in ((destination,) if isinstance(destination, int) else destination)
+    ]
+    if len(sources) != len(targets) or len({*sources}) != len(sources) or len({*targets}) != len(targets):
+        raise RuntimeError(
+            explain_error(
+                "movedim",
+                got=f"source={source} and destination={destination} for {input.ndim} dimensions",
+                expected="as many different dimensions in one as in the other",
+            )
+        )
     order: list[Any] = [None] * input.ndim
     for s, d in zip(sources, targets, strict=True):
         order[d] = s
@@ -170,13 +187,12 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = 
     )
 
 
-def _become(input: Any, moved: Any) -> Any:
-    """Let a tensor stand for a value of another shape."""
-    if input._base is not None or any(v() is not None and v() is not moved for v in input._views or ()):
+def _become(input: Any, value: Any) -> Any:
+    """Let a tensor stand for a value of another shape, which is nobody else's."""
+    if input._base is not None or any(v() is not None for v in input._views or ()):
         raise NotImplementedError(
             "resize_ of a tensor that shares memory with others is not supported. Fix: make a new tensor of the wanted size."
         )
-    value = record(TABLE["clone"], (moved,), (None,))
     input._array, input._history = None, None
     input._trace, input._slot, input._meta = value._trace, value._slot, value._meta
     input._version = input._version + 1
@@ -220,12 +236,21 @@ def squeeze_(input: Any, dim: Any = None) -> Any:
 def resize_(input: Any, *size: Any, memory_format: Any = None) -> Any:
     """Change the shape in place; new elements are zero."""
     shape = size_of(size)
-    if tuple(input.shape) == shape:
+    name = format_name("resize_", memory_format)
+    if tuple(input.shape) == shape and (memory_format is None or lies_in(name, input._meta)):
         return input
+    return _become(input, _resized(input, shape, name))
+
+
+def _resized(input: Any, shape: tuple[int, ...], name: str) -> Any:
+    """A copy of the tensor's elements, in the order of rows, in another shape."""
     flat, count = input.detach().reshape(-1), math.prod(shape)
     if count > flat.numel():
         flat = FUNCTIONS["cat"]([flat, FUNCTIONS["zeros"](count - flat.numel(), dtype=input.dtype)])
-    return _become(input, flat[:count].reshape(shape))
+    resized = flat[:count].reshape(shape)
+    if name in ("channels_last", "channels_last_3d"):  # what lay in memory stays where it is
+        resized = flat[:count].as_strided(shape, channels_stride(name, shape))
+    return record(TABLE["clone"], (resized,), (None,))
 
 
 def _put_property(name: str, make: Any) -> None:

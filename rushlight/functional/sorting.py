@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 import numpy as np
 
 from rushlight import dtype as dtypes
 from rushlight.errors import explain_error
+from rushlight.functional.checks import check_apart
 from rushlight.functional.creation import wrap
 from rushlight.functional.registry import FUNCTIONS, as_int, public, write_out
 from rushlight.functional.results import RESULTS
@@ -59,7 +61,10 @@ def topk(
 def kthvalue(input: Any, k: int, dim: int | None = None, keepdim: bool = False, *, out: Any = None) -> Any:
     """(the k-th smallest along dim, where it is)."""
     static = (-1 if dim is None else as_int(dim), bool(keepdim), as_int(k))
-    return _named("kthvalue", record(TABLE["kthvalue_dim"], (input,), static), out)
+    found = record(TABLE["kthvalue_dim"], (input,), static)
+    if out is not None:
+        check_apart("kthvalue", out[0], found[0], input)
+    return _named("kthvalue", found, out)
 
 
 @public(method=True)
@@ -189,7 +194,7 @@ def _restored(array: np.ndarray, like: Any) -> Any:
 def _answers(values: Any, inverse: Any, counts: Any, return_inverse: bool, return_counts: bool) -> Any:
     found = [values]
     if return_inverse:
-        found.append(wrap(np.ascontiguousarray(inverse, np.int64)))
+        found.append(wrap(np.asarray(inverse, np.int64, order="C")))
     if return_counts:
         found.append(wrap(np.ascontiguousarray(counts, np.int64)))
     return found[0] if len(found) == 1 else tuple(found)
@@ -203,7 +208,9 @@ def unique(
     array = input._compute_array()
     if dim is None:
         values, inverse, counts = np.unique(array, return_inverse=True, return_counts=True, equal_nan=False)
-        return _answers(_restored(values, input), inverse.reshape(array.shape), counts, return_inverse, return_counts)
+        return _answers(
+            _restored(values.reshape(-1), input), inverse.reshape(array.shape), counts, return_inverse, return_counts
+        )
     d = wrap_dim(dim, array.ndim, "unique")
     values, inverse, counts = np.unique(array, return_inverse=True, return_counts=True, axis=d, equal_nan=False)
     return _answers(_restored(values, input), inverse.reshape(-1), counts, return_inverse, return_counts)
@@ -215,11 +222,11 @@ def unique_consecutive(
 ) -> Any:
     """The elements (or slices along dim) that differ from the one before."""
     array = input._compute_array()
-    rows = array.reshape(-1) if dim is None else np.moveaxis(array, dim, 0)
+    rows = array.reshape(-1) if dim is None else np.moveaxis(array, wrap_dim(dim, array.ndim, "unique_consecutive"), 0)
     n = len(rows)
     fresh = np.ones(n, bool)
     if n:
-        fresh[1:] = (rows[1:] != rows[:-1]).reshape(n - 1, -1).any(1)
+        fresh[1:] = (rows[1:] != rows[:-1]).reshape(n - 1, math.prod(rows.shape[1:])).any(1)
     starts = np.flatnonzero(fresh)
     inverse = np.cumsum(fresh) - 1
     values = rows[fresh] if dim is None else np.moveaxis(rows[fresh], 0, dim)

@@ -51,6 +51,10 @@ def embedding(
             [1., 2.]])
     """
     _refuse_sparse("embedding", sparse)
+    if weight.ndim != 2:
+        raise RuntimeError(
+            explain_error("embedding", got=f"a weight of shape {list(weight.shape)}", expected="(rows, features)")
+        )
     padding = _padding("embedding", padding_idx, weight.shape[0])
     if max_norm is not None:
         _renormalise(weight, input, max_norm, norm_type)

@@ -9,7 +9,7 @@ from rushlight.errors import explain_error
 from rushlight.functional.products import _matmul
 from rushlight.functional.registry import FUNCTIONS, public, write_out
 from rushlight.lazy.record import Handle
-from rushlight.ops.rules import wrap_dim
+from rushlight.ops.rules import wrap_dim, wrap_dims
 
 
 def _done(result: Any, out: Any) -> Any:
@@ -58,16 +58,16 @@ def cov(input: Any, *, correction: int = 1, fweights: Any = None, aweights: Any 
             f"cov(): expected input to have two or fewer dimensions but got an input with {input.ndim} dimensions"
         )
     x = input.reshape(1, -1) if input.ndim < 2 else input
+    _check_weights(x, fweights, aweights)
     x = x if x.dtype.category >= dtypes.FLOATING else x.to(dtypes.get_default_dtype())
-    weights = None
+    weights = None  # in their own dtype, in which they are counted
     for given in (fweights, aweights):
         if given is not None:
-            weights = given.to(x.dtype) if weights is None else weights * given.to(x.dtype)
+            weights = given if weights is None else weights * given
+    total: Any
     if weights is None:
-        count, mean = x.shape[1], x.mean(1, True)
-        centred = x - mean
-        scaled = centred
-        total: Any = max(count - correction, 0)
+        scaled = centred = x - x.mean(1, True)
+        total = max(x.shape[1] - correction, 0)
     else:
         whole = weights.sum()
         centred = x - (x * weights).sum(1, True) / whole
@@ -75,9 +75,25 @@ def cov(input: Any, *, correction: int = 1, fweights: Any = None, aweights: Any 
         if aweights is None or correction == 0:
             total = (whole - correction).clamp(min=0)
         else:
-            total = (whole - correction * (weights * aweights.to(x.dtype)).sum() / whole).clamp(min=0)
+            total = (whole - correction * (weights * aweights).sum() / whole).clamp(min=0)
     result = _matmul(scaled, _h(centred)) / total
-    return result.squeeze() if input.ndim < 2 else result
+    return result.squeeze()
+
+
+def _check_weights(x: Any, fweights: Any, aweights: Any) -> None:
+    """One weight an observation, none of them negative: counts are integers, importances floats."""
+    for name, weights, kind in (("fweights", fweights, dtypes.INTEGER), ("aweights", aweights, dtypes.FLOATING)):
+        if weights is None:
+            continue
+        if weights.ndim > 1 or weights.dtype.category != kind or weights.numel() != x.shape[1]:
+            raise RuntimeError(
+                explain_error(
+                    "cov", got=f"{name} of shape {list(weights.shape)} and {weights.dtype} for {x.shape[1]} observations",
+                    expected=f"one {'integer' if kind == dtypes.INTEGER else 'float'} for each",
+                )
+            )  # fmt: skip
+        if weights.numel() and bool((weights < 0).any()):
+            raise RuntimeError(explain_error("cov", got=f"negative {name}", expected="weights of at least 0"))
 
 
 @public(method=True)
@@ -87,7 +103,10 @@ def corrcoef(input: Any) -> Any:
     if c.ndim == 0:
         return c / c
     root = c.diagonal().sqrt()
-    return (c / root.unsqueeze(1) / root.unsqueeze(0)).clamp(-1, 1)
+    found = c / root.unsqueeze(1) / root.unsqueeze(0)
+    return (
+        FUNCTIONS["complex"](found.real.clamp(-1, 1), found.imag.clamp(-1, 1)) if c.is_complex() else found.clamp(-1, 1)
+    )
 
 
 # --- grids and integrals ------------------------------------------------------------------------------------------
@@ -131,6 +150,7 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
 
 def linalg_vander(x: Any, N: int | None = None) -> Any:
     """Powers of the elements as rows, the lowest first."""
+    x = x.reshape(1) if not x.ndim else x
     return vander(x, N, increasing=True)
 
 
@@ -157,31 +177,66 @@ def cumulative_trapezoid(y: Any, x: Any = None, *, dx: Any = None, dim: int = -1
 
 
 @public()
-def gradient(input: Any, *, spacing: Any = 1, dim: Any = None, edge_order: int = 1) -> list:
-    """Central differences in the given dimensions; one-sided at the edges."""
-    if edge_order != 1:
-        raise NotImplementedError(explain_error("gradient", got=f"edge_order={edge_order}", expected="edge_order=1"))
-    dims = tuple(range(input.ndim)) if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
-    steps = list(spacing) if isinstance(spacing, (tuple, list)) else [spacing] * len(dims)
+def gradient(input: Any, *, spacing: Any = None, dim: Any = None, edge_order: int = 1) -> tuple:
+    """Central differences in the given dimensions, of second order; one-sided ones of order `edge_order` at the edges.
+
+    `spacing` is the distance of neighbours, for all dimensions or one each, or their coordinates, one vector each.
+
+    >>> import rushlight as torch
+    >>> torch.gradient(torch.tensor([1.0, 4.0, 9.0, 16.0]))
+    (tensor([3., 4., 6., 7.]),)
+    """
+    if edge_order not in (1, 2):
+        raise RuntimeError(explain_error("gradient", got=f"edge_order={edge_order}", expected="1 or 2"))
+    if dim is None:
+        # a list that is shorter than the dimensions speaks of the first ones
+        named = len(spacing) if isinstance(spacing, (tuple, list)) else input.ndim
+        dims = tuple(range(min(named, input.ndim)))
+    else:
+        dims = wrap_dims((dim,) if isinstance(dim, int) else tuple(dim), input.ndim, "gradient")
+    steps = list(spacing) if isinstance(spacing, (tuple, list)) else [1 if spacing is None else spacing] * len(dims)
     if len(steps) != len(dims):
         raise RuntimeError(
-            f"torch.gradient expected spacing to be unspecified, a scalar or a list of length {len(dims)}, but got "
-            f"a list of length {len(steps)}."
+            explain_error("gradient", got=f"{len(steps)} spacings for dimensions {list(dims)}", expected="one for each")
         )
-    return [_slope(input, d, h) for d, h in zip(dims, steps, strict=True)]
+    for step in steps:
+        if isinstance(step, Handle) and step._meta.device != input.device:
+            raise RuntimeError(
+                explain_error(
+                    "gradient", got=f"coordinates on {step._meta.device}", expected=f"all tensors on {input.device}"
+                )
+            )
+    return tuple(_slope(input, d, h, edge_order) for d, h in zip(dims, steps, strict=True))
 
 
-def _slope(y: Any, dim: int, spacing: Any) -> Any:
+def _slope(y: Any, dim: int, spacing: Any, edge_order: int) -> Any:
     n = y.shape[dim]
-    if n < 2:
-        raise RuntimeError(f"torch.gradient expected each dimension size to be at least 2; got {list(y.shape)}")
-    step = y.diff(dim=dim)
+    if n <= edge_order:
+        raise RuntimeError(
+            explain_error(
+                "gradient",
+                got=f"shape {list(y.shape)} in dimension {dim}",
+                expected=f"at least {edge_order + 1} elements",
+            )
+        )
+    y = y if y.dtype.category >= dtypes.FLOATING else y.to(dtypes.get_default_dtype())
     if isinstance(spacing, Handle) and spacing._meta.ndim:
-        h = spacing.diff().reshape([n - 1 if d == dim % y.ndim else 1 for d in range(y.ndim)])  # type: ignore[attr-defined]
-        slope = step / h
-        before, after = h.narrow(dim, 0, n - 2), h.narrow(dim, 1, n - 2)
-        inner = (slope.narrow(dim, 0, n - 2) * after + slope.narrow(dim, 1, n - 2) * before) / (before + after)
+        if spacing._meta.numel != n:
+            raise RuntimeError(
+                explain_error(
+                    "gradient", got=f"{spacing._meta.numel} coordinates", expected=f"{n}, as dimension {dim} is long"
+                )
+            )
+        h = spacing.diff().reshape([n - 1 if d == dim else 1 for d in range(y.ndim)])  # type: ignore[attr-defined]
     else:
-        slope = step / spacing
-        inner = (slope.narrow(dim, 0, n - 2) + slope.narrow(dim, 1, n - 2)) / 2
-    return FUNCTIONS["cat"]([slope.narrow(dim, 0, 1), inner, slope.narrow(dim, n - 2, 1)], dim)
+        h = FUNCTIONS["full"]([n - 1 if d == dim else 1 for d in range(y.ndim)], spacing, dtype=y.dtype.to_real())
+    slope = y.diff(dim=dim) / h  # of the line through each pair of neighbours
+    before, after = h.narrow(dim, 0, n - 2), h.narrow(dim, 1, n - 2)
+    left, right = slope.narrow(dim, 0, n - 2), slope.narrow(dim, 1, n - 2)
+    inner = (left * after + right * before) / (before + after)
+    first, last = slope.narrow(dim, 0, 1), slope.narrow(dim, n - 2, 1)
+    if edge_order == 2:  # of the parabola through the three points at the edge
+        bend = (right - left) / (before + after)
+        first = first - h.narrow(dim, 0, 1) * bend.narrow(dim, 0, 1)
+        last = last + h.narrow(dim, n - 2, 1) * bend.narrow(dim, n - 3, 1)
+    return FUNCTIONS["cat"]([first, inner, last], dim)

@@ -54,7 +54,10 @@ class Meta:
     Build with `meta(...)` or `variant(...)`, never directly: identity is equality, but for the results of `at(...)`.
     """
 
-    __slots__ = ("shape", "dtype", "device", "stride", "offset", "requires_grad", "leaf", "weak", "numel", "contiguous")
+    __slots__ = (
+        "shape", "dtype", "device", "stride", "offset", "requires_grad", "leaf", "weak", "numel", "contiguous",
+        "start",
+    )  # fmt: skip
 
     shape: Size
     dtype: dtype
@@ -66,6 +69,7 @@ class Meta:
     weak: bool
     numel: int
     contiguous: bool
+    start: Meta  # the interned meta that differs in its offset, which is 0
 
     @property
     def ndim(self) -> int:
@@ -106,7 +110,7 @@ class Meta:
             offset,
         )
         made.requires_grad, made.leaf, made.weak = self.requires_grad, self.leaf, self.weak
-        made.numel, made.contiguous = self.numel, self.contiguous
+        made.numel, made.contiguous, made.start = self.numel, self.contiguous, self.start
         return made
 
     def __repr__(self) -> str:
@@ -150,6 +154,7 @@ def meta(
         found.contiguous = found.numel == 0 or all(
             n == 1 or s == d for n, s, d in zip(shape, stride, dense, strict=True)
         )
+        found.start = found if not offset else meta(shape, dtype, device, stride, 0, requires_grad, leaf, weak)
         _interned[key] = found
     return found
 

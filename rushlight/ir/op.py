@@ -55,6 +55,7 @@ class Op:
                                         float32 and float64 only
     quick                               for views: infer costs no more than to remember what it said; it and reference take
                                         the static arguments in order
+    numbers_alone                       all of its operands may be Python numbers
     write                               for views: the op that puts a changed view back into its base
     """
 
@@ -77,6 +78,7 @@ class Op:
     inplace: bool = False
     functional: Op | None = None
     untracked: bool = False
+    numbers_alone: bool = False
     grad_name: str = ""
     public: str = (
         "function method"  # where users find it; names that end in _op, _write, … are internal whatever it says

@@ -54,6 +54,7 @@ def explain(stage: str | None = None) -> Explanation:
     With `stage` (a pass of `rushlight.compile.pipeline`), the program's state after that pass.
 
     >>> import rushlight as torch
+    >>> _ = torch.ones(1).item()  # what was pending has run
     >>> _ = (torch.ones(3) * 2).tolist()
     >>> torch.explain().entries
     2

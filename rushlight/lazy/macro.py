@@ -96,13 +96,13 @@ def stand_in(meta: Meta, what: Any) -> Any:
 
 def trace_macro(run: Callable[[], Any]) -> tuple[MacroTrace, Any]:
     """Call `run` with a macro's trace in place; its trace and its result."""
-    outer, mode = local.trace, local.grad_mode
+    outer, mode, region = local.trace, local.grad_mode, local.autocast
     child = MacroTrace(Entry(None, None, MACRO, grad_mode=False))
-    local.trace, local.grad_mode = child, False
+    local.trace, local.grad_mode, local.autocast = child, False, None
     try:
         return child, run()
     finally:
-        local.trace, local.grad_mode = outer, mode
+        local.trace, local.grad_mode, local.autocast = outer, mode, region
 
 
 def record_as_one(

@@ -206,8 +206,11 @@ class _Thread(threading.local):
         several_threads = next(_threads) > 0
         self.grad_mode = True
         self.inference = False
+        self.watching: list[Any] = []  # functions that are shown each trace when it is complete
+        self.autocast: Any = None  # the region that the thread is in: see rushlight.amp
         self.backwards = 0  # how often this thread called backward()
-        self.macro_depth = 0
+        self.transforms = 0  # of rushlight.func, in whose functions this thread is
+        self.levels: list[Any] = []  # of forward-mode differentiation, outermost first
         self.trace = Trace(root(dtypes.get_default_dtype(), True))
 
 
@@ -228,6 +231,9 @@ if hasattr(os, "register_at_fork"):
 
 def fresh_trace() -> Trace:
     """A new trace for this thread, starting at the root of its present modes."""
+    if local.watching:
+        for watch in local.watching:
+            watch(local.trace)
     local.trace = trace = Trace(root(dtypes.get_default_dtype(), local.grad_mode))
     return trace
 
@@ -308,8 +314,8 @@ def append_leaf(trace: Trace, handle: Any, array: Any, base: Any = None) -> int:
             + ". Fix: compute it again."
         )
     owner = handle if base is None else base
-    if base is not None and meta.offset:
-        meta = meta.variant(offset=0)  # where it lies in its storage changes nothing that is computed
+    if base is not None:
+        meta = meta.start  # where it lies in its storage changes nothing that is computed
     shared, history, at_once = owner._shared, handle._history, False
     if shared is not None and shared is not True:
         shared = shared() is not None
@@ -491,6 +497,7 @@ def grow(trace: Trace, key: tuple) -> Entry:
         else:
             inputs.append(item)
             metas.append(trace.meta_of(item))
+    _check_numbers(op, key[1:-1])
     _check_devices(op, metas)
     found = op.infer(*metas, **dict(zip(op.statics, key[-1], strict=True)))
     results = found if found.__class__ is tuple else (found,)
@@ -520,6 +527,24 @@ def _with_autograd(op: Op, metas: list[Any], results: tuple[Meta, ...], grad_mod
     return tuple(
         m.variant(requires_grad=True, leaf=False) if m.dtype.category >= dtypes.FLOATING else m for m in results
     )
+
+
+def _check_numbers(op: Op, items: tuple) -> None:
+    """Python numbers stand for operands only where the signature says so, and for all operands of few ops."""
+    for slot, item in zip(op.slots, items, strict=False):
+        if item in NUMBERS and slot.kind in ("Tensor", "Tensor?"):
+            raise TypeError(
+                explain_error(
+                    op.name, got=f"{slot.name} of type {item.__name__}", expected="a tensor", fix="torch.tensor(number)"
+                )
+            )
+    if items and not op.numbers_alone and op.slots and op.slots[0].kind == "Operand" and NUMBERS.issuperset(items):
+        raise TypeError(
+            explain_error(
+                op.name, got=f"{' and '.join(item.__name__ for item in items)}", expected="a tensor among the operands",
+                fix="torch.tensor(number)",
+            )
+        )  # fmt: skip
 
 
 def _check_devices(op: Op, metas: list[Any]) -> None:

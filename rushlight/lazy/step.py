@@ -46,6 +46,12 @@ def program_for(node: Entry, trace: Trace, wanted: tuple[int, ...], targets: Seq
     return program
 
 
+def forget() -> None:
+    """Start anew: no Program of an earlier path is kept."""
+    _programs.clear()
+    fresh_trace()
+
+
 def flush() -> None:
     """Run everything this thread has recorded."""
     trace = local.trace
@@ -53,9 +59,12 @@ def flush() -> None:
         return
     if not trace.expandable:
         raise RuntimeError(
-            "a value was asked for while a step is being recorded as one program (an optimiser's update or a gradient "
+            getattr(trace, "refusal", "")
+            or "a value was asked for while a step is being recorded as one program (an optimiser's update or a gradient "
             "rule). Fix: such code must not look at tensor values."
         )
+    for level in reversed(local.levels):  # forward mode: what stays alive keeps its tangent
+        level.carry(trace)
     fresh_trace()
     _run(trace)
 

@@ -14,6 +14,7 @@ import numpy as np
 from rushlight.errors import explain_error
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import TABLE, Op, Param
+from rushlight.lazy import record as recorder
 from rushlight.lazy.record import (
     HANDLES,
     Trace,
@@ -31,6 +32,8 @@ from rushlight.lazy.record import (
     switch_grad_mode,
 )  # fmt: skip
 from rushlight.lazy.trie import MARK_LEAF, Entry
+
+_new: Any = object.__new__
 
 # A link of a chain that moves nothing: from here on gradients belong to `leaf`, a view that was made a leaf.
 LEAF_LINK = Op(
@@ -74,22 +77,35 @@ def _inferred(op: Op, meta: Meta, static: tuple) -> Meta:
 
 def record_view(op: Op, source: Any, static: tuple = ()) -> Any:
     """A view of `source`; recorded, unless its base is at rest and no gradient flows: then it is made without a trace, and
-    enters as a buffer of its own when it is used, so that `x[i]` with another i is no new program."""
+    enters as a buffer of its own when it is used, so that `x[i]` with another i is no new program.
+    (In forward mode it is: its tangent comes from its base's.)"""
     if source.__class__ not in HANDLES:
         raise TypeError(explain_error(op.name, got=f"a {type(source).__name__}", expected="a tensor"))
-    base = source if source._base is None else source._base
+    base = source._base
+    if base is None:
+        base = source
     trace, meta = local.trace, source._meta
-    if not (meta.requires_grad and op.differentiable) and trace.expandable and _at_rest(base, trace):
-        view = new_handle(_metas.get((op, meta, static)) or _inferred(op, meta, static))
+    if (
+        (base._trace is None and base._array is not None or _at_rest(base, trace))
+        and not (meta.requires_grad and op.differentiable)
+        and trace.expandable
+        and not local.levels
+    ):
+        view = _new(recorder._result_class)  # as new_handle does
+        view._trace = None
+        view._slot = -1
+        view._meta = _metas.get((op, meta, static)) or _inferred(op, meta, static)
     else:
         view = record(op, (source,), static)
         if is_shared(base):
             view._trace = None
     view._base = base
-    link: tuple = ((op, static),)
-    if meta.leaf and source is not base:
-        link = ((LEAF_LINK, (source,)), *link)
-    view._chain = source._chain + link
+    if source is base:
+        view._chain = ((op, static),)
+    elif meta.leaf:
+        view._chain = (*source._chain, (LEAF_LINK, (source,)), (op, static))
+    else:
+        view._chain = (*source._chain, (op, static))
     if meta.requires_grad and not local.grad_mode:
         view._chain += ((TABLE["detach"], ()),)  # made without gradient: must stay so when it is re-derived
     views = base._views
@@ -106,7 +122,7 @@ def derive(trace: Trace, view: Any) -> int:
     meta, base = view._meta, view._base
     if base._shared is True and base._array.base is None:
         let_go(base)
-    if not meta.requires_grad and trace.expandable and _at_rest(base, trace):
+    if not meta.requires_grad and trace.expandable and not local.levels and _at_rest(base, trace):
         return append_leaf(trace, view, base_array(view), base)
     mode = local.grad_mode
     value, chain = leaf_of(view)

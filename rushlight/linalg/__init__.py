@@ -5,6 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from rushlight.functional import FUNCTIONS as _FUNCTIONS
+from rushlight.functional.factors import (
+    householder_product,
+    ldl_factor,
+    ldl_factor_ex,
+    ldl_solve,
+    lu,
+    lu_factor,
+    lu_factor_ex,
+    lu_solve,
+)
 from rushlight.functional.linalg import (
     cholesky_ex,
     cond,
@@ -16,14 +26,12 @@ from rushlight.functional.linalg import (
     inv,
     inv_ex,
     lstsq,
-    lu,
-    lu_factor,
-    lu_solve,
     matrix_exp,
     matrix_power,
     matrix_rank,
     pinv,
     solve,
+    solve_ex,
     solve_triangular,
     svdvals,
     tensorinv,
@@ -51,10 +59,7 @@ def diagonal(A: Any, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
 
 __all__ = [
     "LinAlgError", "cholesky", "cholesky_ex", "cond", "cross", "det", "diagonal", "eig", "eigh", "eigvals", "eigvalsh",
-    "inv",
-    "inv_ex", "lstsq", "lu", "lu_factor", "lu_solve", "matmul", "matrix_exp", "matrix_norm", "matrix_power",
-    "matrix_rank",
-    "multi_dot", "norm", "pinv", "qr", "slogdet", "solve", "solve_triangular", "svd", "svdvals", "tensorinv",
-    "tensorsolve",
-    "vander", "vecdot", "vector_norm",
+    "householder_product", "inv", "inv_ex", "ldl_factor", "ldl_factor_ex", "ldl_solve", "lstsq", "lu", "lu_factor", "lu_factor_ex",
+    "lu_solve", "matmul", "matrix_exp", "matrix_norm", "matrix_power", "matrix_rank", "multi_dot", "norm", "pinv", "qr", "slogdet",
+    "solve", "solve_ex", "solve_triangular", "svd", "svdvals", "tensorinv", "tensorsolve", "vander", "vecdot", "vector_norm",
 ]  # fmt: skip

@@ -6,6 +6,7 @@ from typing import Any
 
 import rushlight
 from rushlight.errors import explain_error
+from rushlight.functional.overriding import disabled_torch_function
 
 _NO_SHAPE = explain_error(
     "an uninitialized parameter or buffer",
@@ -14,7 +15,16 @@ _NO_SHAPE = explain_error(
 )
 
 
-class Parameter(rushlight.Tensor):
+class _ParameterType(type(rushlight.Tensor)):
+    """`isinstance(x, Parameter)`: also for a tensor of another class that was made a parameter, which keeps its class."""
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        if super().__instancecheck__(instance):
+            return True
+        return cls is Parameter and isinstance(instance, rushlight.Tensor) and getattr(instance, "_is_param", False)
+
+
+class Parameter(rushlight.Tensor, metaclass=_ParameterType):
     """A tensor that a Module lists in `parameters()`: assigning one to a Module attribute registers it.
 
     >>> import rushlight as torch
@@ -22,6 +32,8 @@ class Parameter(rushlight.Tensor):
     Parameter containing:
     tensor([0., 0.], requires_grad=True)
     """
+
+    __torch_function__ = classmethod(disabled_torch_function)
 
     def __new__(cls, data: rushlight.Tensor | None = None, requires_grad: bool = True) -> Parameter:
         if data is None:
@@ -44,6 +56,10 @@ class Parameter(rushlight.Tensor):
                     fix="convert with .float(), or pass requires_grad=False",
                 )
             )
+        if type(data) is not rushlight.Tensor and not issubclass(type(data), Parameter):  # a class of its own
+            made = rushlight.Tensor._make_subclass(type(data), data, requires_grad)
+            made._is_param = True
+            return made
         return rushlight.Tensor._make_subclass(cls, data, requires_grad)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
@@ -75,6 +91,8 @@ class Buffer(rushlight.Tensor, metaclass=_BufferType):
     >>> list(m.state_dict())
     ['mean']
     """
+
+    __torch_function__ = classmethod(disabled_torch_function)
 
     def __new__(cls, data: rushlight.Tensor | None = None, *, persistent: bool = True) -> rushlight.Tensor:
         if data is None:
@@ -130,6 +148,7 @@ class UninitializedBuffer(UninitializedTensorMixin, rushlight.Tensor):
 
     cls_to_become = rushlight.Tensor
     _is_buffer = True
+    __torch_function__ = classmethod(disabled_torch_function)
 
     def __new__(
         cls, requires_grad: bool = False, device: Any = None, dtype: Any = None, persistent: bool = True
@@ -144,6 +163,6 @@ class UninitializedBuffer(UninitializedTensorMixin, rushlight.Tensor):
         return memo[id(self)]
 
 
-def is_lazy(tensor: Any) -> bool:
+def is_lazy(param: Any) -> bool:
     """True for a parameter or buffer whose shape is still unknown."""
-    return isinstance(tensor, UninitializedTensorMixin)
+    return isinstance(param, UninitializedTensorMixin)

@@ -58,7 +58,8 @@ def _avg_infer(
 
 def _divided(total: np.ndarray, divisor: Any) -> np.ndarray:
     if total.dtype.kind in "iu":
-        return total // divisor
+        down = total // divisor
+        return down + ((down < 0) & (down * divisor != total))  # rounded toward zero
     return total / np.asarray(divisor, dtype=total.real.dtype)
 
 

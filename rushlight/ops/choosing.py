@@ -95,7 +95,7 @@ lerp = declare(
     "lerp(Tensor input, Tensor end, Operand weight)", infer=arithmetic("lerp"), promote=promote_common,
     reference=lambda a, b, w: np.where(np.abs(w) < 0.5, a + w * (b - a), b - (b - a) * (1 - w)),
     vjp=(
-        lambda g, out, a, b, w: g * (1 - w), lambda g, out, a, b, w: g * w, lambda g, out, a, b, w: g * (b - a),
+        lambda g, out, a, b, w: g * conj(1 - w), lambda g, out, a, b, w: g * conj(w), lambda g, out, a, b, w: g * conj(b - a),
     ),
     pointwise=True, inplace=True, samples=lambda: [((a, b, 0.3), {}) for (a, b), _ in binary()],
     lower=formulas.lerp, doc="input + weight * (end - input)",

@@ -17,9 +17,9 @@ from rushlight.ops.rules import comparison, elementwise, forbid, promote_common,
 from rushlight.ops.samples import binary, int_binary, unary
 
 
-def _comparison(name: str, function: Any, lower: Any, doc: str) -> Op:
+def _comparison(name: str, function: Any, lower: Any, doc: str, other: str = "Operand") -> Op:
     return declare(
-        f"{name}(Operand input, Operand other)", infer=comparison(name), reference=function, promote=promote_common,
+        f"{name}(Tensor input, {other} other)", infer=comparison(name), reference=function, promote=promote_common,
         pointwise=True, inplace=True, samples=binary, lower=lower, doc=doc,
     )  # fmt: skip
 
@@ -30,10 +30,14 @@ lt = _comparison("lt", np.less, lambda a, b: a < b, "input < other")
 le = _comparison("le", np.less_equal, lambda a, b: a <= b, "input <= other")
 gt = _comparison("gt", np.greater, lambda a, b: a > b, "input > other")
 ge = _comparison("ge", np.greater_equal, lambda a, b: a >= b, "input >= other")
-logical_and = _comparison("logical_and", np.logical_and, lambda a, b: truth(a) & truth(b), "both are true (non-zero)")
-logical_or = _comparison("logical_or", np.logical_or, lambda a, b: truth(a) | truth(b), "one is true (non-zero)")
+logical_and = _comparison(
+    "logical_and", np.logical_and, lambda a, b: truth(a) & truth(b), "both are true (non-zero)", "Tensor"
+)
+logical_or = _comparison(
+    "logical_or", np.logical_or, lambda a, b: truth(a) | truth(b), "one is true (non-zero)", "Tensor"
+)
 logical_xor = _comparison(
-    "logical_xor", np.logical_xor, lambda a, b: truth(a) ^ truth(b), "exactly one is true (non-zero)"
+    "logical_xor", np.logical_xor, lambda a, b: truth(a) ^ truth(b), "exactly one is true (non-zero)", "Tensor"
 )
 
 

@@ -222,7 +222,11 @@ def _turned(
         "stride": stride, "padding": padding, "dilation": dilation, "transposed": not transposed, "output_padding": extra,
         "groups": groups,
     }  # fmt: skip
-    return T.apply("convolution", (g, conj(weight), None), static)
+    found = T.apply("convolution", (g, conj(weight), None), static)
+    for d, size in enumerate(space, 2):  # an output padding beyond the stride leaves room for more windows
+        if found.shape[d] > size:
+            found = found.narrow(d, 0, size)
+    return found
 
 
 def _vjp(

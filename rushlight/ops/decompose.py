@@ -13,58 +13,10 @@ from rushlight.dtype import COMPLEX
 from rushlight.errors import explain_error
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import declare
-from rushlight.ops.rules import like
+from rushlight.ops.rules import broadcast_shapes, like
 from rushlight.ops.samples import values
-from rushlight.ops.solve import (
-    LinAlgError,
-    adjoint,
-    check_matrix,
-    conj_transposed,
-    first_bad,
-    square_rule,
-    symmetric_samples,
-)
-from rushlight.ops.tensor_code import T
-
-
-def _cholesky(x: np.ndarray, upper: bool) -> np.ndarray:
-    lower = conj_transposed(np.triu(x)) if upper else x
-    try:
-        factor = np.linalg.cholesky(lower)
-    except np.linalg.LinAlgError:
-
-        def works(one: np.ndarray) -> bool:
-            return bool((np.linalg.eigvalsh(one) > 0).all())
-
-        raise LinAlgError(
-            f"linalg.cholesky: {first_bad(lower, works)}The factorization could not be completed because the input "
-            f"is not "
-            "positive-definite. Fix: symmetrise it, or add a small multiple of torch.eye(n)."
-        ) from None
-    return conj_transposed(factor) if upper else factor
-
-
-def _cholesky_rule(g: Any, out: Any, x: Any, upper: bool) -> Any:
-    factor, g = (adjoint(out), adjoint(g)) if upper else (out, g)
-    inner = T.matmul(adjoint(factor), g).tril()
-    inner = inner + adjoint(inner.tril(-1))
-    solved = T.apply("triangular_op", (adjoint(factor), inner), {"upper": True, "unitriangular": False})
-    return (
-        adjoint(T.apply("triangular_op", (adjoint(factor), adjoint(solved)), {"upper": True, "unitriangular": False}))
-        / 2
-    )
-
-
-def _cholesky_infer(x: Meta, upper: bool) -> Meta:
-    check_matrix("linalg.cholesky", x, square=True)
-    return like(x)
-
-
-cholesky = declare(
-    "cholesky_op(Tensor input, bool upper)", infer=_cholesky_infer, reference=_cholesky, vjp=(_cholesky_rule,),
-    grad_name="LinalgCholeskyExBackward0", samples=lambda: [((a, False), {}) for (a,), _ in symmetric_samples()],
-    doc="the lower triangular L with A = L L^H",
-)  # fmt: skip
+from rushlight.ops.solve import LinAlgError, adjoint, check_matrix, conj_transposed, square_rule
+from rushlight.ops.tensor_code import T, conj, real_like
 
 
 def _qr_infer(x: Meta, mode: str) -> tuple[Meta, Meta]:
@@ -87,30 +39,56 @@ def _qr(x: np.ndarray, mode: str) -> tuple[np.ndarray, np.ndarray]:
 
 def _qr_rule(g: Any, out: Any, x: Any, mode: str) -> Any:
     m, n = x.shape[-2:]
-    if mode == "r" or m < n or (mode == "complete" and m > n):
+    if mode == "r" or (mode == "complete" and m > n):
         raise NotImplementedError(
             explain_error(
                 "linalg.qr",
                 got=f"a backward through mode={mode!r} of a {m} by {n} matrix",
-                expected="mode='reduced' and at least as many rows as columns",
+                expected="mode='reduced', of which Q and R are unique",
             )
         )
-    q, r = out
-    skew = T.matmul(r, adjoint(g[1])) - T.matmul(adjoint(g[0]), q)
+    (q, r), (gq, gr) = out, g
+    if m >= n:
+        return _square_qr_rule(q, r, gq, gr)
+    # the columns beyond the square are Q R2: they give Q a gradient, and take the rest
+    first = _square_qr_rule(q, r[..., :m], gq + T.matmul(x[..., m:], adjoint(gr[..., m:])), gr[..., :m])
+    return T.cat([first, T.matmul(q, gr[..., m:])], -1)
+
+
+def _square_qr_rule(q: Any, r: Any, gq: Any, gr: Any) -> Any:
+    """The gradient for A = Q R where R is square: (gQ + Q copyltu(R gR^H - gQ^H Q)) R^-H."""
+    skew = T.matmul(r, adjoint(gr)) - T.matmul(adjoint(gq), q)
     folded = skew.tril(-1)
-    folded = (
-        folded
-        + adjoint(folded)
-        + T.diag_embed(T.diagonal(skew, 0, -2, -1).real if x.is_complex() else T.diagonal(skew, 0, -2, -1))
-    )
-    left = g[0] + T.matmul(q, folded)
+    diagonal = T.diagonal(skew, 0, -2, -1)
+    folded = folded + adjoint(folded) + T.diag_embed(diagonal.real if skew.is_complex() else diagonal)
+    left = gq + T.matmul(q, folded)
     return adjoint(T.apply("triangular_op", (r, adjoint(left)), {"upper": True, "unitriangular": False}))
 
 
 qr = declare(
     "qr_op(Tensor input, str mode)", infer=_qr_infer, reference=_qr, vjp=(_qr_rule,), grad_name="LinalgQrBackward0",
-    samples=lambda: [((values(4, 3) + np.eye(4, 3), "reduced"), {}), ((values(2, 3, 3) + np.eye(3), "reduced"), {})],
+    samples=lambda: [
+        ((values(4, 3) + np.eye(4, 3), "reduced"), {}), ((values(2, 3, 3) + np.eye(3), "reduced"), {}),
+        ((values(2, 4), "complete"), {}),
+    ],
     doc="orthonormal Q and upper triangular R with A = Q R",
+)  # fmt: skip
+
+
+def _geqrf(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    packed, tau = np.linalg.qr(x, "raw")
+    return np.swapaxes(packed, -1, -2), tau
+
+
+def _geqrf_infer(x: Meta) -> tuple[Meta, Meta]:
+    check_matrix("geqrf", x)
+    return like(x), like(x, shape=(*x.shape[:-2], min(x.shape[-2:])))
+
+
+geqrf = declare(
+    "geqrf_op(Tensor input)", infer=_geqrf_infer, reference=_geqrf,
+    samples=lambda: [((values(4, 3),), {}), ((values(2, 2, 3),), {})],
+    doc="R, and below its diagonal the vectors of the reflections that make Q",
 )  # fmt: skip
 
 
@@ -137,8 +115,10 @@ def _converged(name: str, compute: Callable[[], Any]) -> Any:
 
 def _differences(s: Any, squared: bool) -> Any:
     """E with E_ij = s_j - s_i (or of the squares), and ones on the diagonal."""
-    s = s * s if squared else s
-    return s.unsqueeze(-2) - s.unsqueeze(-1) + T.eye(s.shape[-1], dtype=s.dtype)
+    apart = s.unsqueeze(-2) - s.unsqueeze(-1)
+    if squared:
+        apart = apart * (s.unsqueeze(-2) + s.unsqueeze(-1))  # squares would lose what values have in common
+    return apart + T.eye(s.shape[-1], dtype=s.dtype)
 
 
 def _svd_rule(g: Any, out: Any, x: Any, full_matrices: bool) -> Any:
@@ -148,19 +128,13 @@ def _svd_rule(g: Any, out: Any, x: Any, full_matrices: bool) -> Any:
     gu, gs, gvh = g
     if full_matrices and m != n:  # the extra vectors are not unique: nothing differentiable depends on them
         u, gu, vh, gvh = u[..., :k], gu[..., :k], vh[..., :k, :], gvh[..., :k, :]
-    if x.is_complex():
-        raise NotImplementedError(
-            explain_error(
-                "linalg.svd",
-                got="a backward through a complex matrix",
-                expected="a real one",
-                fix="use torch.linalg.svdvals",
-            )
-        )
     gaps = _differences(s, True)
     left, right = T.matmul(adjoint(u), gu), T.matmul(gvh, adjoint(vh))  # right is (V^H gV)^H
     left, right = (left - adjoint(left)) / gaps, (adjoint(right) - right) / gaps
-    inner = left * s.unsqueeze(-2) + s.unsqueeze(-1) * right + T.diag_embed(gs)
+    inner = left * s.unsqueeze(-2) + s.unsqueeze(-1) * right
+    if x.is_complex():  # u and v may turn together by a phase: for what is unique, their parts of the diagonal cancel
+        inner = inner * (1 - T.eye(k, dtype=s.dtype)) + T.diag_embed(T.diagonal(left, 0, -2, -1) / (2 * s))
+    inner = inner + T.diag_embed(gs)
     result = T.matmul(u, T.matmul(inner, vh))
     if m > k:
         rest = gu / s.unsqueeze(-2)
@@ -235,127 +209,121 @@ def _eig_infer(x: Meta) -> tuple[Meta, Meta]:
 
 
 def _eig_rule(g: Any, out: Any, x: Any) -> Any:
-    raise NotImplementedError(
-        explain_error(
-            "linalg.eig", got="a backward", expected="no gradient", fix="use torch.linalg.eigh for symmetric matrices"
-        )
-    )
+    """V^-H (gL + (V^H gV - V^H V Re(diag(V^H gV))) / conj(E)) V^H, E_ij = l_j - l_i, for eigenvectors of length 1."""
+    (gw, gv), (w, v) = g, out
+    turned = adjoint(v)
+    inner = None if gw is None else T.diag_embed(gw)
+    if gv is not None:
+        whole = T.matmul(turned, gv)
+        along = T.diagonal(whole, 0, -2, -1).real
+        apart = (whole - T.matmul(turned, v) * along.unsqueeze(-2)) / conj(_differences(w, False))
+        apart = apart * (1 - T.eye(w.shape[-1], dtype=w.dtype))
+        inner = apart if inner is None else inner + apart
+    return real_like(T.apply("solve_op", (turned, T.matmul(inner, turned)), {}), x)
 
 
 eig = declare(
-    "eig_op(Tensor input)", infer=_eig_infer, vjp=(_eig_rule,), grad_name="LinalgEigBackward0",
+    "eig_op(Tensor input)", infer=_eig_infer, vjp=(_eig_rule,), grad_none=True, grad_name="LinalgEigBackward0",
     reference=lambda x: tuple(_converged("linalg.eig", lambda: np.linalg.eig(x))), doc="eigenvalues and eigenvectors",
 )  # fmt: skip
 
 
-def _pinv_infer(x: Meta, atol: float | None, rtol: float | None) -> Meta:
-    check_matrix("linalg.pinv", x)
-    return like(x, shape=(*x.shape[:-2], x.shape[-1], x.shape[-2]))
+Tolerance = Any  # None, a number, or one for each matrix
 
 
-def cutoff(s: np.ndarray, shape: tuple[int, ...], atol: float | None, rtol: float | None) -> np.ndarray:
-    """Singular values up to this size count as zero."""
+def _pinv_infer(x: Meta, atol: Meta | None, rtol: Meta | None, hermitian: bool) -> Meta:
+    check_matrix("linalg.pinv", x, square=hermitian)
+    batch = _batch("linalg.pinv", x, atol, rtol)
+    return like(x, shape=(*batch, x.shape[-1], x.shape[-2]))
+
+
+def _batch(name: str, x: Meta, *tolerances: Meta | None) -> tuple[int, ...]:
+    return broadcast_shapes(name, x.shape[:-2], *[t.shape for t in tolerances if t is not None])
+
+
+def cutoff(s: np.ndarray, shape: tuple[int, ...], atol: Tolerance, rtol: Tolerance) -> np.ndarray:
+    """Singular values up to this size count as zero; s (batch, k), the tolerances (batch)."""
     if rtol is None:
-        rtol = 0.0 if atol is not None and atol > 0 else float(np.finfo(s.dtype).eps) * max(shape[-2:])
-    return np.maximum(0.0 if atol is None else atol, rtol * s[..., :1].max(-1, keepdims=True, initial=0.0))
+        usual = float(np.finfo(s.dtype).eps) * max(shape[-2:])
+        rtol = usual if atol is None else np.where(np.asarray(atol) > 0, 0.0, usual)
+    relative = np.asarray(rtol)[..., None] * s.max(-1, keepdims=True, initial=0.0)
+    return relative if atol is None else np.maximum(np.asarray(atol)[..., None], relative)
 
 
-def _pinv(x: np.ndarray, atol: float | None, rtol: float | None) -> np.ndarray:
-    u, s, vh = _converged("linalg.pinv", lambda: np.linalg.svd(x, full_matrices=False))
+def _pinv(x: np.ndarray, atol: Tolerance, rtol: Tolerance, hermitian: bool) -> np.ndarray:
+    if hermitian:
+        w, v = _converged("linalg.pinv", lambda: np.linalg.eigh(x))
+        s, left, right = np.abs(w), v, conj_transposed(v) * np.where(w < 0, -1, 1).astype(w.dtype)[..., None]
+    else:
+        u, s, vh = _converged("linalg.pinv", lambda: np.linalg.svd(x, full_matrices=False))
+        left, right = conj_transposed(vh), conj_transposed(u)
     keep = s > cutoff(s, x.shape, atol, rtol)
-    inverse = np.where(keep, 1 / np.where(keep, s, 1), 0)
-    return (conj_transposed(vh) * inverse[..., None, :]) @ conj_transposed(u)
+    inverse = np.where(keep, 1 / np.where(keep, s, 1), 0).astype(s.dtype)
+    return (left * inverse[..., None, :]) @ right
 
 
-def _pinv_rule(g: Any, out: Any, x: Any, atol: float | None, rtol: float | None) -> Any:
+def _pinv_vjp(g: Any, out: Any, x: Any, atol: Any, rtol: Any, *, needs: tuple[bool, ...], hermitian: bool) -> tuple:
+    if hermitian:  # the lower triangle is the matrix
+        lower = x.tril(-1)
+        x = lower + adjoint(lower) + T.diag_embed(T.diagonal(x, 0, -2, -1))
     p, gh, ph = out, adjoint(g), adjoint(out)
     first = T.matmul(T.matmul(gh, p), ph)
     second = T.matmul(T.matmul(ph, p), gh)
-    return (
+    found = (
         -T.matmul(ph, T.matmul(g, ph)) + first - T.matmul(x, T.matmul(p, first))
         + second - T.matmul(T.matmul(second, p), x)
     )  # fmt: skip
+    found = (found + adjoint(found)) / 2 if hermitian else found
+    return found.sum_to_size(x.shape), None, None
 
 
 pinv = declare(
-    "pinv_op(Tensor input, any atol, any rtol)", infer=_pinv_infer, reference=_pinv, vjp=(_pinv_rule,),
-    grad_name="LinalgPinvBackward0",
-    samples=lambda: [((values(3, 2) + np.eye(3, 2), None, None), {}), ((values(2, 2, 3), None, None), {})],
+    "pinv_op(Tensor input, Operand? atol, Operand? rtol, bool hermitian)", infer=_pinv_infer, reference=_pinv,
+    vjp=_pinv_vjp, grad_name="LinalgPinvBackward0",
+    samples=lambda: [
+        ((values(3, 2) + np.eye(3, 2), None, None, False), {}), ((values(2, 2, 3), None, None, False), {}),
+        ((values(2, 3, 3), np.array([0.01, 0.1]), None, False), {}),
+    ],
     doc="the Moore-Penrose inverse",
 )  # fmt: skip
 
 
-def _rank(x: np.ndarray, atol: float | None, rtol: float | None, hermitian: bool) -> np.ndarray:
-    s = np.sort(np.abs(np.linalg.eigvalsh(x)), -1)[..., ::-1] if hermitian else np.linalg.svd(x, compute_uv=False)
+def _rank(x: np.ndarray, atol: Tolerance, rtol: Tolerance, hermitian: bool) -> np.ndarray:
+    s = np.abs(np.linalg.eigvalsh(x)) if hermitian else np.linalg.svd(x, compute_uv=False)
     return (s > cutoff(s, x.shape, atol, rtol)).sum(-1)
 
 
-def _rank_infer(x: Meta, atol: float | None, rtol: float | None, hermitian: bool) -> Meta:
+def _rank_infer(x: Meta, atol: Meta | None, rtol: Meta | None, hermitian: bool) -> Meta:
     check_matrix("linalg.matrix_rank", x, square=hermitian)
-    return like(x, shape=x.shape[:-2], dtype=dtypes.int64)
+    return like(x, shape=_batch("linalg.matrix_rank", x, atol, rtol), dtype=dtypes.int64)
 
 
 matrix_rank = declare(
-    "matrix_rank_op(Tensor input, any atol, any rtol, bool hermitian)", infer=_rank_infer, reference=_rank,
+    "matrix_rank_op(Tensor input, Operand? atol, Operand? rtol, bool hermitian)", infer=_rank_infer, reference=_rank,
+    samples=lambda: [
+        ((values(3, 2), None, None, False), {}), ((values(2, 3, 3), np.array([0.1, 5.0]), None, False), {}),
+    ],
     doc="how many singular values are not zero",
 )  # fmt: skip
 
 
-def _lu_factor(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Gaussian elimination with row exchanges, a column at a time for the whole batch."""
-    lu = x.reshape(-1, *x.shape[-2:]).copy()
-    batch, (m, n) = np.arange(len(lu)), lu.shape[-2:]
-    k = min(m, n)
-    pivots = np.zeros((len(lu), k), np.int32)
-    for i in range(k):
-        row = i + np.argmax(np.abs(lu[:, i:, i]), 1)
-        pivots[:, i] = row + 1
-        lu[batch, row], lu[:, i] = lu[:, i].copy(), lu[batch, row].copy()
-        pivot = lu[:, i, i, None]
-        lu[:, i + 1 :, i] /= np.where(pivot == 0, 1, pivot)
-        lu[:, i + 1 :, i + 1 :] -= lu[:, i + 1 :, i, None] * lu[:, i, None, i + 1 :]
-    return lu.reshape(x.shape), pivots.reshape(*x.shape[:-2], k)
-
-
-def _lu_infer(x: Meta) -> tuple[Meta, Meta]:
-    check_matrix("linalg.lu_factor", x)
-    return like(x), like(x, shape=(*x.shape[:-2], min(x.shape[-2:])), dtype=dtypes.int32)
-
-
-def _lu_rule(g: Any, out: Any, x: Any) -> Any:
-    raise NotImplementedError(
-        explain_error(
-            "linalg.lu_factor",
-            got="a backward",
-            expected="no gradient",
-            fix="use solve, inv, det or qr, which have one",
-        )
-    )
-
-
-lu_factor = declare(
-    "lu_factor_op(Tensor input)", infer=_lu_infer, reference=_lu_factor, vjp=(_lu_rule,),
-    grad_name="LinalgLuFactorExBackward0",
-    doc="L and U in one matrix, and the row exchanges",
-)  # fmt: skip
-
-
 def _matrix_exp(x: np.ndarray) -> np.ndarray:
-    """Halve until the norm is small, sum the Taylor series, square as often."""
+    """Halve until the norm is small, sum the Taylor series, square as often; in double, as squaring doubles errors."""
     if x.size == 0:
         return x.copy()
-    norm = float(np.abs(x).sum(-2).max())
+    wide = x.astype(np.complex128 if x.dtype.kind == "c" else np.float64, copy=False)
+    norm = float(np.abs(wide).sum(-2).max())
     if not math.isfinite(norm):
         return np.full_like(x, np.nan)
     squarings = max(0, math.ceil(math.log2(norm)) + 3) if norm else 0
-    small = x / 2.0**squarings
-    total = term = np.broadcast_to(np.eye(x.shape[-1], dtype=x.dtype), x.shape)
+    small = wide / 2.0**squarings
+    total = term = np.broadcast_to(np.eye(x.shape[-1], dtype=wide.dtype), x.shape)
     for i in range(1, 16):
         term = term @ small / i
         total = total + term
     for _ in range(squarings):
         total = total @ total
-    return total
+    return total.astype(x.dtype, copy=False)
 
 
 def _matrix_exp_rule(g: Any, out: Any, x: Any) -> Any:

@@ -60,7 +60,7 @@ def _binary(
 
 add = _binary(
     "add(Operand input, Operand other)", _add, (lambda g, out, a, b: g, lambda g, out, a, b: g),
-    lower=formulas.plus, doc="input + other",
+    lower=formulas.plus, numbers_alone=True, doc="input + other",
 )  # fmt: skip
 add_scaled = _binary(
     "add_scaled(Operand input, Operand other, Number alpha)",
@@ -68,21 +68,21 @@ add_scaled = _binary(
     (lambda g, out, a, b, alpha: g, lambda g, out, a, b, alpha: g * conj(alpha), None),
     samples=lambda: [((a, b, 2), {}) for (a, b), _ in binary()], grad_name="AddBackward0", public="",
     lower=lambda a, b, alpha: formulas.plus(a, formulas.times(alpha, b)),
-    doc="input + alpha * other",
+    numbers_alone=True, doc="input + alpha * other",
 )  # fmt: skip
 sub = _binary(
     "sub(Operand input, Operand other)", lambda a, b: a - b, (lambda g, out, a, b: g, lambda g, out, a, b: -g),
-    rule=_no_bool_subtract, lower=lambda a, b: a - b, doc="input - other",
+    rule=_no_bool_subtract, lower=lambda a, b: a - b, numbers_alone=True, doc="input - other",
 )  # fmt: skip
 mul = _binary(
     "mul(Operand input, Operand other)", _mul,
     (lambda g, out, a, b: g * conj(b), lambda g, out, a, b: g * conj(a)), lower=formulas.times,
-    doc="input * other",
+    numbers_alone=True, doc="input * other",
 )  # fmt: skip
 true_divide = _binary(
     "div(Operand input, Operand other)", np.true_divide,
     (lambda g, out, a, b: g / conj(b), lambda g, out, a, b: -g * conj(a / b / b)),
-    rule=floating("div"), promote=promote_float, lower=lambda a, b: a / b, doc="input / other",
+    rule=floating("div"), promote=promote_float, lower=lambda a, b: a / b, numbers_alone=True, doc="input / other",
 )  # fmt: skip
 
 
@@ -97,6 +97,11 @@ def _floor_divide(a: np.ndarray, b: np.ndarray) -> Any:
     return np.floor_divide(a, b)
 
 
+def _flat(g: Any, out: Any, a: Any, b: Any) -> Any:
+    """The gradient of a step function."""
+    return T.zeros_like(g)
+
+
 def _trunc_divide(a: np.ndarray, b: np.ndarray) -> Any:
     _check_divisors("div", a, b)
     if a.dtype.kind in "iub":
@@ -107,11 +112,15 @@ def _trunc_divide(a: np.ndarray, b: np.ndarray) -> Any:
 
 floor_divide = _binary(
     "floor_divide(Operand input, Operand other)", _floor_divide, None, samples=numbers,
-    lower=formulas.floor_divide, doc="floor(input / other)",
+    lower=formulas.floor_divide, numbers_alone=True, doc="floor(input / other)",
 )  # fmt: skip
 trunc_divide = _binary(
-    "trunc_divide(Operand input, Operand other)", _trunc_divide, (None, None), samples=numbers,
-    grad_name="DivBackward1", public="", lower=formulas.trunc_divide, doc="input / other, rounded toward zero",
+    "trunc_divide(Operand input, Operand other)", _trunc_divide, (_flat, _flat), samples=numbers,
+    numbers_alone=True, grad_name="DivBackward1", public="", lower=formulas.trunc_divide, doc="input / other, rounded toward zero",
+)  # fmt: skip
+div_floor = _binary(
+    "div_floor(Operand input, Operand other)", _floor_divide, (_flat, _flat), samples=numbers, numbers_alone=True,
+    grad_name="DivBackward1", public="", lower=formulas.floor_divide, doc="floor_divide, with the gradient that it has: zero",
 )  # fmt: skip
 
 
@@ -126,8 +135,15 @@ remainder = _binary(
     lower=formulas.remainder,
     doc="input - floor(input / other) * other: the sign of other",
 )  # fmt: skip
+
+
+def _fmod(a: np.ndarray, b: np.ndarray) -> Any:
+    _check_divisors("fmod", a, b)
+    return np.fmod(a, b)
+
+
 fmod = _binary(
-    "fmod(Operand input, Operand other)", lambda a, b: np.fmod(a, b),
+    "fmod(Tensor input, Operand other)", _fmod,
     (lambda g, out, a, b: g, lambda g, out, a, b: -g * T.trunc(a / b)), samples=numbers,
     lower=formulas.fmod,
     doc="input - trunc(input / other) * other: the sign of input",
@@ -191,13 +207,15 @@ hypot = _binary(
 def _logaddexp(a: np.ndarray, b: np.ndarray) -> Any:
     if a.dtype.kind != "c":
         return np.logaddexp(a, b)
-    top = np.maximum(a.real, b.real)
-    return top + np.log(np.exp(a - top) + np.exp(b - top))
+    swap = b.real > a.real
+    top, low = np.where(swap, b, a), np.where(swap, a, b)
+    apart = low - np.where(np.isinf(top.real), 0, top)  # inf - inf would be NaN
+    return top + np.log1p(np.exp(apart))
 
 
 logaddexp = _binary(
     "logaddexp(Tensor input, Tensor other)", _logaddexp,
-    (lambda g, out, a, b: g * T.exp(a - out), lambda g, out, a, b: g * T.exp(b - out)), inplace=False,
+    (lambda g, out, a, b: g * conj(T.exp(a - out)), lambda g, out, a, b: g * conj(T.exp(b - out))), inplace=False,
     rule=floating("logaddexp"), promote=promote_float, lower=formulas.logaddexp, doc="log(exp(input) + exp(other))",
 )  # fmt: skip
 logaddexp2 = _binary(
@@ -221,7 +239,7 @@ xlogy = _binary(
     samples=lambda: [((a, b), {}) for (a, b), _ in binary(low=0.3)], doc="input * log(other), 0 where input is 0",
 )  # fmt: skip
 nextafter = _binary(
-    "nextafter(Tensor input, Tensor other)", np.nextafter, None, lower=formulas.nextafter,
+    "nextafter(Tensor input, Tensor other)", np.nextafter, (lambda g, out, a, b: g, _flat), lower=formulas.nextafter,
     doc="the next float toward other",
 )  # fmt: skip
 
@@ -245,7 +263,7 @@ def refuse_other_kinds(names: str, *kinds: int) -> None:
 
 
 refuse_other_kinds(
-    "remainder fmod atan2 hypot copysign floor_divide trunc_divide maximum minimum fmax fmin logaddexp2",
+    "remainder fmod atan2 hypot copysign floor_divide div_floor trunc_divide maximum minimum fmax fmin logaddexp2",
     BOOL, INTEGER, FLOATING,
 )  # fmt: skip
 refuse_other_kinds("gcd lcm", INTEGER)

@@ -95,11 +95,11 @@ def remainder(a: Expr, b: Expr) -> Expr:
 
 
 def fmod(a: Expr, b: Expr) -> Expr:
-    """a - trunc(a / b) * b: the sign of a; of integers 0 for b = 0."""
+    """a - trunc(a / b) * b: the sign of a."""
     if a.floating:
         return L.fmod(a, b)
     a, b = _as_bytes(a, b)
-    return L.select(L.eq(b, 0), 0, _divided(a, b)[1])
+    return L.require(L.ne(b, 0), _divided(a, b)[1])
 
 
 def power(a: Expr, b: Expr) -> Expr | None:

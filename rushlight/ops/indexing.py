@@ -352,7 +352,7 @@ def _masked_fill_infer(x: Meta, mask: Meta, value: Meta) -> Meta:
         raise RuntimeError(
             f"masked_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
         )
-    if value.dtype.category > x.dtype.category and not (value.weak and value.dtype.category == dtypes.FLOATING):
+    if value.dtype.is_complex and not x.dtype.is_complex:
         raise RuntimeError(
             f"masked_fill: value cannot be converted to type {x.dtype} without overflow; got a value of {value.dtype}."
         )

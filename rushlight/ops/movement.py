@@ -9,6 +9,7 @@ import numpy as np
 
 from rushlight import dtype as dtypes
 from rushlight.errors import explain_error
+from rushlight.ir.layout import channels_stride
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import Op, declare
 from rushlight.ops import rearrange
@@ -18,6 +19,8 @@ from rushlight.ops.tensor_code import T
 
 
 def _clone_infer(x: Meta, memory_format: Any) -> Meta:
+    if memory_format in ("channels_last", "channels_last_3d"):
+        return like(x, stride=channels_stride(memory_format, x.shape))
     return like(x, stride=dense_stride(x.shape, [x]) if memory_format in (None, "preserve") else None)
 
 

@@ -87,7 +87,7 @@ def _mode_infer(x: Meta, pad: Ints, mode: str) -> Meta:
     op = f"{mode} padding"
     for d, (n, pair) in enumerate(zip(x.shape, margins(pad, x.ndim), strict=True)):
         most = {"reflect": n - 1, "circular": n}.get(mode)
-        if most is not None and max(pair) > most:
+        if most is not None and any(pair) and max(pair) > most:
             raise RuntimeError(
                 f"{op}: Padding size should be {'less than' if mode == 'reflect' else 'at most'} the corresponding input dimension, "
                 f"but got: padding {pair} at dimension {d} of input {list(x.shape)}. Fix: pad at most {max(most, 0)} there, or use mode='replicate'."

@@ -298,7 +298,7 @@ def _fractional(x: np.ndarray, samples: np.ndarray, kernel_size: Ints, output_si
         shape[1 + d], shape[1 + n + d] = o, k
         flat_index = flat_index * size + at.reshape(shape)
     flat_index = flat_index.reshape(len(planes), volume(output_size), volume(kernel_size))
-    seen = np.take_along_axis(planes.reshape(len(planes), 1, -1), flat_index, -1)
+    seen = np.take_along_axis(planes.reshape(len(planes), 1, volume(space)), flat_index, -1)
     best = np.argmax(seen, -1)[..., None]
     pick = lambda a: np.take_along_axis(a, best, -1).reshape(*lead, *output_size)  # noqa: E731
     return pick(seen), pick(flat_index)

@@ -243,6 +243,20 @@ declare(
 )  # fmt: skip
 
 
+def _slopes(e: Any, x: np.ndarray, lower: Any, upper: Any) -> np.ndarray:
+    """Drawn in double precision, for the elements that are not positive only."""
+    low = x <= 0
+    noise = np.ones_like(x)
+    noise[low] = sampling.uniform(e, (int(low.sum()),), float(lower), float(upper), dtypes.float64)
+    return noise
+
+
+declare(
+    "rrelu_noise_op(Tensor input, Number lower, Number upper, int generator)", random=True,
+    infer=lambda x, lower, upper, generator: like(x), reference=_slopes, doc="a uniform sample where input is not positive, 1 elsewhere",
+)  # fmt: skip
+
+
 def _poisson_infer(rate: Meta, dtype: Any, generator: int) -> Meta:
     _needs("poisson", _FLOAT, NotImplementedError, "poisson_cpu")(rate.dtype)
     return like(rate)

@@ -160,6 +160,13 @@ def scatter(x: Any, index: Any, src: Any, dim: int, reduce: str) -> Any:
     return wide.to(x.dtype)
 
 
+def scatter_reduce(x: Any, index: Any, src: Any, dim: int, reduce: str) -> Any:
+    """Half precision is multiplied in single precision and rounded once."""
+    if not _half(x):
+        return None
+    return T.apply("scatter_reduce_op", (x.float(), index, src.float()), {"dim": dim, "reduce": reduce}).to(x.dtype)
+
+
 def index_put(x: Any, value: Any, indices: Any, dims: Ints, accumulate: bool) -> Any:
     """Half precision is summed in single precision and rounded once."""
     if not accumulate or not _half(x):

@@ -10,11 +10,11 @@ from rushlight import dtype as dtypes
 from rushlight.dtype import BOOL, COMPLEX, FLOATING
 from rushlight.errors import explain_error
 from rushlight.ir.meta import Meta
-from rushlight.ir.op import Op, declare
+from rushlight.ir.op import TABLE, Op, declare
 from rushlight.ops import compositions, searching
 from rushlight.ops.rules import forbid, like, only, reduced_shape, wrap_dim, wrap_dims
 from rushlight.ops.samples import values
-from rushlight.ops.tensor_code import T
+from rushlight.ops.tensor_code import T, conj
 
 DimSpec = Any
 
@@ -145,7 +145,7 @@ def _extreme(name: str, pick: Any, doc: str) -> Op:
         forbid(name, x, COMPLEX)
         dims = wrap_dims(dim, x.ndim, name)
         if any(x.shape[d] == 0 for d in dims):
-            raise IndexError(
+            raise (IndexError if dim or dim == 0 else RuntimeError)(
                 f"{name}(): Expected reduction dim to have non-zero size; got shape {list(x.shape)} and dim {dim}. "
                 "Fix: reduce over another dimension or check numel() first."
             )
@@ -325,7 +325,16 @@ cummin = _running_extreme("cummin", np.less_equal)
 
 
 def _logcumsumexp(x: np.ndarray, dim: int) -> np.ndarray:
-    return x if x.ndim == 0 else np.logaddexp.accumulate(x, axis=dim)
+    if x.ndim == 0:
+        return x
+    if x.dtype.kind != "c":
+        return np.logaddexp.accumulate(x, axis=dim)
+    add = TABLE["logaddexp"].reference
+    assert add is not None
+    found = np.moveaxis(x, dim, 0).copy()
+    for i in range(1, len(found)):
+        found[i] = add(found[i - 1], found[i])
+    return np.moveaxis(found, 0, dim)
 
 
 def _float_along(name: str) -> Any:
@@ -343,7 +352,7 @@ def _float_along(name: str) -> Any:
 
 
 logcumsumexp = declare(
-    "logcumsumexp(Tensor input, int dim)", infer=only("logcumsumexp", _float_along("logcumsumexp"), FLOATING), reference=_logcumsumexp,
+    "logcumsumexp(Tensor input, int dim)", infer=only("logcumsumexp", _float_along("logcumsumexp"), FLOATING, COMPLEX), reference=_logcumsumexp,
     vjp=(lambda g, out, x, dim: T.logcumsumexp_gradient(g, out, x, dim),), samples=_along, doc="log of the running sum of exp",
 )  # fmt: skip
 
@@ -355,9 +364,11 @@ def _logsumexp_infer(x: Meta, dim: DimSpec, keepdim: bool) -> Meta:
 
 def _logsumexp(x: np.ndarray, dim: DimSpec, keepdim: bool) -> Any:
     x = x if x.dtype.kind in "fc" else x.astype(dtypes.get_default_dtype().compute)
-    if x.ndim == 0 or x.size == 0:
-        return x if x.ndim == 0 else np.log(np.sum(np.exp(x), axis=dim, keepdims=keepdim))
-    top = np.max(x, axis=dim, keepdims=True)
+    if x.size == 0:
+        return np.log(np.sum(np.exp(x), axis=dim, keepdims=keepdim))
+    if x.ndim == 0:
+        return x if x.dtype.kind != "c" else x.real + np.log(np.exp(1j * x.imag)).astype(x.dtype)  # the angle within pi
+    top = np.max(x.real, axis=dim, keepdims=True)
     top = np.where(np.isfinite(top), top, 0)
     total = np.log(np.sum(np.exp(x - top), axis=dim, keepdims=keepdim))
     return total + (top if keepdim else top.squeeze(dim))
@@ -365,7 +376,7 @@ def _logsumexp(x: np.ndarray, dim: DimSpec, keepdim: bool) -> Any:
 
 logsumexp = declare(
     "logsumexp(Tensor input, int[] dim, bool keepdim=False)", infer=_logsumexp_infer, reference=_logsumexp,
-    vjp=(lambda g, out, x, dim, keepdim: expand_reduced(g, x, dim, keepdim) * T.exp(x - expand_reduced(out, x, dim, keepdim)),),
+    vjp=(lambda g, out, x, dim, keepdim: expand_reduced(g, x, dim, keepdim) * conj(T.exp(x - expand_reduced(out, x, dim, keepdim))),),
     samples=lambda: [((values(3, 4), 1), {}), ((values(3, 4), (0, 1)), {"keepdim": True})],
     expand=compositions.logsumexp, doc="log(sum(exp(input))) without overflow",
 )  # fmt: skip

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -162,7 +163,17 @@ def polygamma(x: Expr, n: int) -> Expr:
 
 def _polygamma(x: Expr, n: int) -> Expr:
     if n > 1:
-        return _zeta_at(n + 1, x) * float((-1) ** (n + 1) * math.factorial(n))
+        factor = float((-1) ** (n + 1) * math.factorial(n))
+        low = x < 0
+        value = _zeta_at(n + 1, L.select(low, 1 - x, x)) * factor
+        whole = L.floor(x)
+        angle = (x - whole) * math.pi
+        turn = L.cos(angle) / L.sin(angle)
+        bend: Any = 0.0
+        for coefficient in reversed(special.cotangent_derivative(n)):
+            bend = bend * turn + coefficient
+        mirrored = value * (-1.0) ** n - bend * math.pi ** (n + 1)
+        return L.select(low, L.select(L.eq(x, whole), factor * math.inf, mirrored), value)
     low = x < 0.5
     value = _hurwitz(2, L.select(low, 1 - x, x))
     ratio = math.pi / L.sin(math.pi * x)

@@ -165,7 +165,7 @@ inverse = declare(
 )  # fmt: skip
 
 
-def _pair(name: str, a: Meta, b: Meta) -> tuple[int, ...]:
+def pair(name: str, a: Meta, b: Meta) -> tuple[int, ...]:
     """Check a square A and a matrix B of as many rows; the shape of the solution."""
     check_matrix(name, a, square=True)
     if a.dtype is not b.dtype:
@@ -192,15 +192,15 @@ def _solve(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         raise _singular("linalg.solve", a) from None
 
 
-def _solve_vjp(g: Any, out: Any, a: Any, b: Any, *, needs: tuple[bool, ...]) -> tuple:
+def solve_vjp(g: Any, out: Any, a: Any, b: Any, *, needs: tuple[bool, ...]) -> tuple:
     back = T.apply("solve_op", (adjoint(a), g), {})
     return (-T.matmul(back, adjoint(out)) if needs[0] else None), back
 
 
 solve = declare(
-    "solve_op(Tensor input, Tensor other)", infer=lambda a, b: like(b, shape=_pair("linalg.solve", a, b)),
+    "solve_op(Tensor input, Tensor other)", infer=lambda a, b: like(b, shape=pair("linalg.solve", a, b)),
     reference=_solve,
-    vjp=_solve_vjp, grad_name="LinalgSolveExBackward0",
+    vjp=solve_vjp, grad_name="LinalgSolveExBackward0",
     samples=lambda: [((a, values(3, 2) if a.ndim == 2 else values(2, 2, 1)), {}) for (a,), _ in square_samples()],
     doc="X with A X = B",
 )  # fmt: skip
@@ -232,7 +232,7 @@ def _triangular_vjp(
 
 triangular = declare(
     "triangular_op(Tensor input, Tensor other, bool upper, bool unitriangular)",
-    infer=lambda a, b, upper, unitriangular: like(b, shape=_pair("linalg.solve_triangular", a, b)),
+    infer=lambda a, b, upper, unitriangular: like(b, shape=pair("linalg.solve_triangular", a, b)),
     reference=_triangular,
     vjp=_triangular_vjp, grad_name="LinalgSolveTriangularBackward0",
     samples=lambda: [((values(3, 3) + 3 * np.eye(3), values(3, 2), True, False), {})],

@@ -230,8 +230,8 @@ def _search(ordered: np.ndarray, wanted: np.ndarray, right: bool, out_int32: boo
     side = "right" if right else "left"
     if ordered.ndim == 1:
         return np.searchsorted(ordered, wanted, side)  # type: ignore[call-overload]
-    rows = ordered.reshape(-1, ordered.shape[-1])
-    each = wanted.reshape(len(rows), -1)
+    rows = ordered.reshape(math.prod(ordered.shape[:-1]), ordered.shape[-1])
+    each = wanted.reshape(len(rows), wanted.shape[-1])
     found = [np.searchsorted(r, w, side) for r, w in zip(rows, each, strict=True)]  # type: ignore[call-overload]
     return np.array(found, np.int64).reshape(wanted.shape)
 

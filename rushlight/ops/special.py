@@ -15,9 +15,9 @@ from rushlight.ir import scalar as L
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import Op, declare
 from rushlight.ops import formulas, series
-from rushlight.ops.rules import elementwise, float_dtype, forbid, promote_common, promote_float, result_dtype
+from rushlight.ops.rules import elementwise, float_dtype, floating, forbid, promote_common, promote_float, result_dtype
 from rushlight.ops.samples import binary, positive, unary, unit
-from rushlight.ops.tensor_code import T
+from rushlight.ops.tensor_code import T, conj
 
 _SQRT_PI = math.sqrt(math.pi)
 
@@ -49,9 +49,10 @@ def _special(
     *,
     inplace: bool = True,
     more: str = "",
+    infer: Any = None,
 ) -> Op:
     return declare(
-        f"{name}(Tensor input{more})", infer=_real_float(name), reference=reference,
+        f"{name}(Tensor input{more})", infer=infer or _real_float(name), reference=reference,
         vjp=None if vjp is None else (vjp,), promote=promote_float, pointwise=True, inplace=inplace, samples=samples,
         lower=lower,
         doc=doc, public="" if name in _NAMESPACE_ONLY else "function method",
@@ -135,16 +136,16 @@ i1e = _special(
 
 
 def _sinc(x: np.ndarray) -> np.ndarray:
-    turn = x * np.asarray(math.pi, x.dtype)
+    turn = x * np.asarray(math.pi, x.real.dtype)
     return np.where(x == 0, 1, np.sin(turn) / np.where(turn == 0, 1, turn))
 
 
 def _sinc_rule(g: Any, out: Any, x: Any) -> Any:
     safe = T.where(x == 0, T.ones_like(x), x)
-    return g * T.where(x == 0, T.zeros_like(x), (T.cos(math.pi * safe) - out) / safe)
+    return g * conj(T.where(x == 0, T.zeros_like(x), (T.cos(math.pi * safe) - out) / safe))
 
 
-sinc = _special("sinc", _sinc, _sinc_rule, series.sinc, "sin(pi x) / (pi x), 1 at 0")
+sinc = _special("sinc", _sinc, _sinc_rule, series.sinc, "sin(pi x) / (pi x), 1 at 0", infer=floating("sinc"))
 
 
 def _entr(x: np.ndarray) -> np.ndarray:
@@ -201,9 +202,20 @@ polygamma = declare(
     samples=lambda: [((a, n), {}) for (a,), _ in positive() for n in (1, 2)], lower=series.polygamma,
     doc="the n-th derivative of digamma",
 )  # fmt: skip
+
+
+def _no_zeta_rule(*_: Any) -> Any:
+    raise NotImplementedError(
+        explain_error(
+            "special.zeta", got="a backward to the exponent, its first argument", expected="a gradient of the second alone",
+            fix="detach() the first argument",
+        )
+    )  # fmt: skip
+
+
 zeta = declare(
     "zeta(Operand input, Operand other)", public="", infer=_real_float("zeta"), reference=special.zeta, promote=promote_float,
-    vjp=(None, lambda g, out, x, q: g * -x * T.apply("zeta", (x + 1, q), {})), pointwise=True,
+    vjp=(_no_zeta_rule, lambda g, out, x, q: g * -x * T.apply("zeta", (x + 1, q), {})), pointwise=True,
     samples=lambda: [((2.5, np.asarray(a + 1)), {}) for (a,), _ in positive()], lower=series.zeta,
     doc="the Hurwitz zeta function",
 )  # fmt: skip

@@ -17,7 +17,9 @@ T: Any = _TensorCode()
 
 
 def conj(x: Any) -> Any:
-    """The conjugate of a complex tensor; real tensors and numbers as they are."""
+    """The conjugate of a complex tensor or number; real ones as they are."""
+    if x.__class__ is complex:
+        return x.conjugate()
     return x.conj() if getattr(x, "is_complex", bool)() else x
 
 

@@ -302,7 +302,7 @@ unsqueeze = view_op(
 
 
 def _squeezed(shape: Sequence[int], dim: Any) -> tuple[int, ...]:
-    dims = wrap_dims(dim, len(shape), "squeeze") if dim is not None else tuple(range(len(shape)))
+    dims = tuple(range(len(shape))) if dim is None else () if dim == () else wrap_dims(dim, len(shape), "squeeze")
     return tuple(d for d in range(len(shape)) if not (d in dims and shape[d] == 1))
 
 

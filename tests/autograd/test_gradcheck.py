@@ -32,6 +32,17 @@ def test_right_gradients_pass():
     assert x.grad is None
 
 
+@pytest.mark.parametrize("check", ["gradcheck", "gradgradcheck"])
+def test_the_generator_stands_where_pytorchs_does_afterwards(check):
+    def drawn(library):
+        library.manual_seed(3)
+        x = library.tensor([[0.3, -1.2, 0.8]], dtype=library.float64, requires_grad=True)
+        assert getattr(library.autograd, check)(lambda v: (v.exp(), v.sum(0)), (x,))
+        return library.rand(2).tolist()
+
+    assert drawn(rl) == drawn(torch)
+
+
 def test_wrong_gradient_names_the_input_and_both_jacobians():
     x, y = leaf(0.3, -1.2), leaf(0.5, 2.0)
     with pytest.raises(rl.autograd.GradcheckError, match="with respect to input 1") as error:

@@ -19,7 +19,7 @@ def leaf(*values):
 
 
 def test_nothing_requires_a_gradient_names_the_leaves():
-    x = rl.ones(3)
+    x = rl.ones(3, 1, 29)  # a shape of its own: equal steps share the line that is named
     loss = (x * 2).sum()
     with pytest.raises(RuntimeError, match="does not require grad and does not have a grad_fn") as error:
         loss.backward()

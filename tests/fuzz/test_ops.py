@@ -30,8 +30,13 @@ from rushlight.lazy.record import record
 from rushlight.lazy.step import flush, realise
 
 COMMIT, NIGHTLY = 3000, 200_000
+ELSEWHERE = (
+    "airy_ai",
+)  # the phase of large arguments is ill-conditioned; tests/ops/test_special_functions.py measures it
 OPS = sorted(
-    name for name, op in TABLE.items() if op.lower is not None and op.pointwise and op.samples and not op.inplace
+    name
+    for name, op in TABLE.items()
+    if op.lower is not None and op.pointwise and op.samples and not op.inplace and name not in ELSEWHERE
 )
 DTYPES = ("float32",) * 4 + ("float64",) * 2 + ("float16", "bfloat16", "int64", "int32", "int8", "uint8", "bool")
 SIZES = (0, 1, 1, 2, 3, 4, 7, 8, 15, 16, 17, 31, 33, 64, 65)
@@ -39,9 +44,22 @@ EDGES = [0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 2.0**24 + 1, -956238.0, 1e-40, -1e-310
 # Ops that take few values or shapes: theirs are those of their samples.
 NARROW = ("class_index_part", "binary_cross_entropy_part", "rrelu_with_noise_op")
 # What is a difference of larger numbers near its zeros: its error is measured in units of the largest operand, or of 1.
-CANCELLING = ("lgamma", "digamma", "logaddexp", "logaddexp2", "gelu_op", "mish_op", "polygamma", "zeta")
+_BESSEL = tuple(name for name in OPS if "bessel" in name)
+CANCELLING = (
+    "sinc",
+    "lgamma",
+    "digamma",
+    "logaddexp",
+    "logaddexp2",
+    "gelu_op",
+    "mish_op",
+    "polygamma_op",
+    "zeta",
+    *_BESSEL,
+)
 # Series in float64: so many units.
-SERIES = dict.fromkeys(("i0", "i0e", "i1", "i1e", "erfcx", "ndtr", "log_ndtr", "digamma", "polygamma", "zeta"), 32.0)
+_SERIES = ("i0", "i0e", "i1", "i1e", "erfcx", "ndtr", "ndtri", "log_ndtr", "digamma", "polygamma_op", "zeta", *_BESSEL)
+SERIES = dict.fromkeys(_SERIES, 32.0)
 
 
 class Difference(AssertionError):

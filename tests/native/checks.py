@@ -56,7 +56,7 @@ def groups_of(function: Callable[[], Any]) -> list[str]:
 
 def check_program(program: Any) -> None:
     """All of the checks below."""
-    for name in ("build", "casts", "cse", "dce", "expand", "fold", "aliases", "simplify"):
+    for name in ("build", "casts", "cse", "dce", "expand", "fold", "aliases", "rows", "simplify"):
         check_graph(program.stages[name], name)
     check_fused(program.stages["fuse"])
     check_code(program.run.code)
@@ -231,10 +231,13 @@ def _region(code: Code, s: Storage) -> tuple[str, int, int]:
 
 
 def _check_steps(code: Code) -> None:
-    """Instructions of one step run side by side: none writes what another touches."""
+    """Instructions of one step run side by side: none writes what another touches, but for the parts of one whole."""
     for number, one in enumerate(code.steps):
         for n, a in enumerate(one.instructions):
             for b in one.instructions[n + 1 :]:
+                if a.whole is not None and a.whole is b.whole:
+                    assert not {id(s) for s in a.writes} & {id(s) for s in (*a.reads, *b.reads)}
+                    continue
                 for s, t in [(s, t) for s in a.writes for t in (*b.reads, *b.writes)] + [
                     (s, t) for s in b.writes for t in a.reads
                 ]:

@@ -52,6 +52,55 @@ def test_two_reductions_over_the_same_dimensions_share_a_walk(x):
     assert groups_of(lambda: (x.sum(1), x.amax(1))) == ["nest: sum amax"]
 
 
+def test_gradients_of_a_split_are_put_together_without_zeros(x):
+    """The pieces' kernels add the zero that the sum of arrays of zeros would (-0.0 becomes 0.0); then they are joined."""
+    weights = [tensor(40, n, seed=n) for n in (20, 10, 20)]
+    weights[1][3] = -0.0
+
+    def gradient():
+        y = x.detach().requires_grad_()
+        sum((part * weight).sum() for part, weight in zip(y.split((20, 10, 20), 1), weights)).backward()
+        return y.grad
+
+    groups = groups_of(gradient)
+    assert "cat: cat" in groups and not any("slice_write" in group for group in groups)
+    found = gradient().numpy()
+    assert np.array_equal(found, torch.cat(weights, 1).numpy()) and not np.signbit(found[3, 20:30]).any()
+
+
+def test_a_number_in_common_makes_no_group(x):
+    other, rate = tensor(40, 50, seed=3), tensor(1, seed=4).sum()
+    assert groups_of(lambda: (x * rate, other * rate)) == ["nest: mul", "nest: mul"]
+    assert groups_of(lambda: (x * other, x + rate)) == ["nest: mul add"]
+
+
+def test_the_updates_of_parameters_are_groups_of_their_own():
+    layers = [torch.nn.Parameter(tensor(40, 50, seed=seed)) for seed in range(3)]
+    optimizer = torch.optim.Adam(layers, lr=0.1)
+    for p in layers:
+        p.grad = tensor(40, 50, seed=9)
+    optimizer.step()
+    groups = groups_of(optimizer.step)
+    assert len(groups) == 3 and len(set(groups)) == 1
+
+
+@pytest.mark.parametrize("total", ["sum", "amax", "amin"])
+def test_a_total_of_rows_is_taken_row_by_row(total):
+    many = tensor(TOTAL // 64, 128, seed=5)
+    found = []
+    groups = groups_of(lambda: found.append(getattr(many.softmax(1) - many, total)()) or found[-1])
+    assert [group.split()[-1] for group in groups] == [total, total]
+    rows = np.exp(many.numpy().astype(np.float64))
+    expected = getattr(np, total)(rows / rows.sum(1, keepdims=True) - many.numpy())
+    np.testing.assert_allclose(found[-1].item(), expected, rtol=1e-5)
+
+
+def test_a_mean_of_a_normalised_batch_reads_it_once():
+    many = tensor(300, 200, seed=6)
+    groups = groups_of(lambda: F.layer_norm(many, (200,)).square().mean())
+    assert groups[1:] == ["nest: sum", "nest: div"]
+
+
 def test_softmax_is_one_nest_of_three_levels(x):
     fused = programs_of(lambda: x.softmax(1))[-1].stages["fuse"]
     assert len(fused.groups) == 1 and fused.groups[0].reduced == (1,)
@@ -178,6 +227,27 @@ def test_values_that_are_read_twice_are_walked_once(reduced):
 
     code = programs_of(fibonacci)[-1].run.code
     assert len(code.lowering.instructions) < 6
+
+
+@pytest.mark.parametrize(
+    "look_up",
+    [
+        lambda x, at: F.embedding(at, x),
+        lambda x, at: x[at],
+        lambda x, at: x.index_select(0, at),
+        lambda x, at: x.gather(0, at[:, None]),
+        lambda x, at: x[at.clone()],
+    ],
+)
+def test_an_index_made_of_a_number_is_in_memory(x, look_up):
+    """A tensor of one element that is made of Python numbers is computed by its readers, except by those that look up."""
+
+    def steps():
+        return [look_up(x, torch.empty(1, dtype=torch.int64).fill_(number)) * 2 for number in (3, 0)]
+
+    programs_of(steps)
+    for found, row in zip(steps(), (3, 0)):
+        assert np.array_equal(found.numpy()[0], 2 * x.numpy()[row, : found.shape[1]])
 
 
 # -- what holds at every border ----------------------------------------------------------------------------------------

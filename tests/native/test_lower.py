@@ -25,6 +25,8 @@ REFERENCE_ONLY = {
     "complex": "complex numbers have no kind",
     "gcd": "Euclid's algorithm is a loop",
     "lcm": "Euclid's algorithm is a loop",
+    **dict.fromkeys(("igamma", "igammac"), "series and fractions as long as their values want"),
+    **{name: "a recurrence as long as the degree" for name in TABLE if "_polynomial_" in name},
 }
 # Dtypes for which a `lower` returns None, and why.
 REFERENCE_KINDS = {

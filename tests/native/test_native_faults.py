@@ -50,11 +50,12 @@ MISTAKES = {
     "cross_entropy": lambda i: F.cross_entropy(tensor(3, 4), torch.tensor([0, i, 1])),
     "nll_loss": lambda i: F.nll_loss(tensor(3, 4).log_softmax(1), torch.tensor([0, i, 1]), tensor(4), reduction="sum"),
     "one_hot": lambda i: F.one_hot(torch.tensor([0, i]), 4),
-    "take_along_dim": lambda i: torch.take_along_dim(tensor(4, 3), torch.tensor([[i, 0, 1]]), 0),
 }
 OTHERS = {
     "floor_divide": lambda: torch.tensor([5, 6, 7]) // torch.tensor([1, 0, 2]),
     "remainder": lambda: torch.tensor([5, 6, 7]) % torch.tensor([1, 2, 0]),
+    "fmod": lambda: torch.fmod(torch.tensor([5, 6, 7]), torch.tensor([1, 2, 0])),
+    "fmod_number": lambda: torch.fmod(torch.tensor([5, 6, 7]), 0),
     "divide_in_a_chain": lambda: ((torch.tensor([5, 6]) * 2) // (torch.tensor([1, 1]) - 1)) + 3,
     "binary_cross_entropy": lambda: F.binary_cross_entropy(torch.tensor([0.5, 1.5]), torch.tensor([0.0, 1.0])),
     "bernoulli": lambda: torch.bernoulli(torch.tensor([0.5, 1.5])),
@@ -87,6 +88,20 @@ def test_mistakes_are_named_as_the_reference_names_them(name, monkeypatch):
         expected = mistake(make)
     assert type(found) is type(expected) and str(found) == str(expected)
     assert (tensor(3) + 1).sum().item() == pytest.approx(float((tensor(3).numpy() + 1).sum()))
+
+
+@pytest.mark.parametrize("write", ["zero_", "fill_", "copy_"])
+def test_what_is_written_over_in_full_need_not_have_a_value(write, monkeypatch):
+    def written() -> list:
+        quotient = torch.tensor([5, 6]) // torch.tensor([0, 1])
+        getattr(quotient, write)(*{"zero_": (), "fill_": (3,), "copy_": (torch.tensor([1, 2]),)}[write])
+        return (quotient + 1).tolist()
+
+    expected = {"zero_": [1, 1], "fill_": [4, 4], "copy_": [2, 3]}[write]
+    flush()
+    assert written() == expected
+    monkeypatch.setattr(Native, "__call__", lambda native, *given: native.reference(*given))
+    assert written() == expected
 
 
 def test_a_mistake_is_found_in_any_run_and_costs_only_that_run():

@@ -45,7 +45,9 @@ class Checked:
         self.runs = 0
         self.original = Native.__call__
 
-    def __call__(self, native: Native, leaves: Sequence, numbers: Sequence, generators: Sequence, targets: Sequence) -> Any:
+    def __call__(
+        self, native: Native, leaves: Sequence, numbers: Sequence, generators: Sequence, targets: Sequence
+    ) -> Any:
         states = [g.get_state_raw() for g in generators]
 
         def run(function: Any, threads: int = 1, donate: bool = False, given: Sequence | None = None) -> Any:

@@ -31,14 +31,19 @@ NUMPY = {
     ),
     **dict.fromkeys(
         (
-            "cholesky_op", "cofactor_op", "det_op", "eig_op", "eigh_op", "eigvalsh_op", "inverse_op", "lu_factor_op",
-            "matrix_exp_op", "matrix_rank_op", "pinv_op", "qr_op", "slogdet_op", "solve_op",
-            "svd_op", "svdvals_op", "triangular_op",
+            "cholesky_op", "cholesky_ex_op", "cofactor_op", "det_op", "eig_op", "eigh_op", "eigvalsh_op", "geqrf_op",
+            "inverse_op", "matrix_exp_op", "matrix_rank_op", "pinv_op", "qr_op", "slogdet_op", "solve_op", "solve_ex_op", "svd_op",
+            "svdvals_op", "triangular_op",
         ),
         _LINALG,
     ),
+    **dict.fromkeys(("lu_factor_op", "lu_order_op", "ldl_factor_op", "ldl_solve_op"), "which rows are exchanged depends on values"),
+    **dict.fromkeys(("_standard_gamma_grad", "_dirichlet_grad"), "quadrature, or a series, as the value asks for"),
     "gcd": _EUCLID,
     "lcm": _EUCLID,
+    **dict.fromkeys(("fft_c2c_op", "fft_r2c_op", "fft_c2r_op"), "complex numbers have no kind, and NumPy's is a good one"),
+    **dict.fromkeys(("igamma", "igammac"), "series and fractions as long as their values want"),
+    **{name: "a recurrence as long as the degree" for name in TABLE if "_polynomial_" in name},
     "complex": "complex numbers have no kind in the loop IR",
     "frexp_op": _RARE,
     "histc_op": "a count with limits found first: " + _RARE,
@@ -50,7 +55,18 @@ NUMPY = {
 # Random ops whose draws only the reference makes.
 DRAWN_BY_NUMPY = {
     **dict.fromkeys(
-        ("cauchy_fill_op", "geometric_fill_op", "log_normal_fill_op", "poisson_op", "multinomial_op"), _RARE
+        (
+            "cauchy_fill_op",
+            "geometric_fill_op",
+            "rrelu_noise_op",
+            "standard_gamma_op",
+            "sample_dirichlet_op",
+            "log_normal_fill_op",
+            "poisson_op",
+            "binomial_op",
+            "multinomial_op",
+        ),
+        _RARE,
     ),
     "normal_each_op": "a mean and a deviation for every element: " + _RARE,
 }

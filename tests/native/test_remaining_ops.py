@@ -49,11 +49,11 @@ def numbers(shape: tuple[int, ...], dtype: str, seed: int = 0) -> np.ndarray:
     """Numbers in steps of a quarter, some of them equal, that every float dtype holds."""
     rng = np.random.default_rng(seed)
     if dtype == "bool":
-        return rng.random(shape) < 0.5
+        return np.asarray(rng.random(shape) < 0.5)
     found = np.round(rng.standard_normal(shape) * 6)
     if dtype.startswith(("float", "bfloat")):
         return np.asarray(found / 4, np.float64 if dtype == "float64" else np.float32)
-    return np.abs(found).astype(dtype) if dtype == "uint8" else found.astype(dtype)
+    return np.asarray(np.abs(found) if dtype == "uint8" else found).astype(dtype)
 
 
 def tensor(array: np.ndarray, dtype: str | None = None, turned: bool = False) -> Any:
@@ -355,7 +355,7 @@ def with_nan(x: np.ndarray) -> np.ndarray:
 def test_scans(native: list[str], dtype: str, turned: bool) -> None:
     kind = dtype if dtype in ("float16", "bfloat16") else None
     for shape in (*SHAPES, (), (5, 300), (300, 5)):
-        x = numbers(shape, dtype) if dtype != "int8" else numbers(shape, dtype) % 3
+        x = numbers(shape, dtype) if dtype != "int8" else np.asarray(numbers(shape, dtype) % 3)
         for d in dims_of(shape):
             for name in ("cumsum", "cumprod"):
                 part = x if name == "cumsum" or x.dtype.kind != "f" else np.sign(x) + x / 64

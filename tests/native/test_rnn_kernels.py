@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from direct import run
 
+from rushlight import config
 from rushlight.backend.llvm import rnn
 from rushlight.backend.llvm.rnn_plan import GATES, PackPlan, Plan, backward_plan, forward_plan
 from rushlight.backend.llvm.target import Target, by_name, current
@@ -133,10 +134,11 @@ def test_like_the_reference(cell: str, shape: tuple[int, int, int]) -> None:
 
 @pytest.mark.parametrize("name", CPU)
 @pytest.mark.parametrize("cell", GATES)
-def test_every_family_of_processors(cell: str, name: str) -> None:
+def test_every_family_of_processors(cell: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     order = list(CPU)
     if current().name not in order or order.index(name) > order.index(current().name):
         pytest.skip("not this processor's")
+    monkeypatch.setattr(config, "target", name)  # functions are written for the current one
     layer = Layer(cell, np.float32, 3, 7, 21, True, False)
     there = layer.forward_reference()
     close(layer.forward(target=by_name(name)), there, np.float32)

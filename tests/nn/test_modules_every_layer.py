@@ -78,7 +78,7 @@ CASES = [
 WITHOUT = {
     "Module", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict", "Container", "RNNBase", "RNNCellBase",
     "AdaptiveLogSoftmaxWithLoss", "FractionalMaxPool2d", "FractionalMaxPool3d", "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d",
-    "BCELoss", "CTCLoss", "CrossMapLRN2d",
+    "BCELoss", "CTCLoss", "CrossMapLRN2d", "LinearCrossEntropyLoss",
 }  # fmt: skip
 
 

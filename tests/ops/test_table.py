@@ -42,7 +42,9 @@ OTHER_DTYPES = {
 }  # fmt: skip
 # Differentiable, but without samples.
 _LINALG = "results are defined up to signs and orders: gradients are checked through the public functions of linalg"
-NO_SAMPLES = dict.fromkeys(("cofactor_op", "eig_op", "eigvalsh_op", "eigh_op", "lu_factor_op", "svd_op"), _LINALG)
+NO_SAMPLES = dict.fromkeys(("cofactor_op", "eig_op", "eigvalsh_op", "eigh_op", "svd_op"), _LINALG) | dict.fromkeys(
+    ("_standard_gamma_grad", "_dirichlet_grad"), "their gradient only says that there is none"
+)
 
 
 def bound(op: Op, args: tuple, kwargs: dict) -> dict[str, Any]:
@@ -252,7 +254,10 @@ def tracked_slots(op: Op, values: dict[str, Any]) -> list[str]:
 SYMMETRIC = {"cholesky_op", "cholesky_ex_op", "eigh_op", "eigvalsh_op", "eigh", "cholesky"}
 
 # Slots of ops with one rule for all of them that take no gradient.
-NO_GRADIENT: dict[tuple[str, str], str] = {}
+NO_GRADIENT: dict[tuple[str, str], str] = {
+    ("igamma", "input"): "raises NotImplementedError, as in PyTorch",
+    ("igammac", "input"): "raises NotImplementedError, as in PyTorch",
+}
 
 
 def gradient_case(op: Op, args: tuple, kwargs: dict) -> tuple[Any, list]:
@@ -309,7 +314,8 @@ def test_gradient(name: str) -> None:
 
 # Ops whose gradient flows to complex tensors only, or is zero by definition.
 NOT_CHECKED = {
-    "real_part": "complex input", "imag_part": "complex input", "view_as_real": "complex input", "trunc_divide": "zero everywhere",
+    "real_part": "complex input", "imag_part": "complex input", "view_as_real": "complex input",
+    "fft_c2c_op": "complex input", "fft_c2r_op": "complex input", "trunc_divide": "zero everywhere",
     "mode_dim": "finite differences part the equal values",
 }  # fmt: skip
 

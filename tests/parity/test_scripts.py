@@ -10,8 +10,18 @@ import pytest
 
 SCRIPTS = sorted((Path(__file__).parent / "scripts").glob("*.py"))
 
+# Each script starts Python twice, which takes seconds: these run at every commit, all others nightly.
+COMMIT = (
+    "training_shapes", "image_classifier", "vae", "seq2seq_attention", "wgan_gradient_penalty", "style_transfer",
+    "graph_attention",
+)  # fmt: skip
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+
+def case(script):
+    return pytest.param(script, id=script.stem, marks=() if script.stem in COMMIT else pytest.mark.nightly)
+
+
+@pytest.mark.parametrize("script", [case(script) for script in SCRIPTS])
 def test_script_prints_the_same(script, tmp_path):
     pytest.importorskip("torch")
 

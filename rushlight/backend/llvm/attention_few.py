@@ -70,7 +70,8 @@ class FewQueries(Part):
                 wide = f"<{lanes} x i64>"
                 one = w.let(f"insertelement {wide} poison, i64 {column}, i64 0")
                 steps = w.let(f"shufflevector {wide} {one}, {wide} poison, <{lanes} x i32> zeroinitializer")
-                offsets = w.let(f"mul nsw {wide} {steps}, {self.ramp}")
+                ramp = "<" + ", ".join(f"i64 {i}" for i in range(lanes)) + ">"
+                offsets = w.let(f"mul nsw {wide} {steps}, {ramp}")
                 first = w.at(row, w.mul(key, column), memory)
                 places = w.let(f"getelementptr {memory}, ptr {first}, {wide} {offsets}")
                 read = emit.gather(w, spec.mask, lanes, places, inside)

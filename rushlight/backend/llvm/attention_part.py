@@ -34,7 +34,7 @@ class Part:
         self.scores, self.others = (w.at(self._room(n), margin, self.element) for n in ("scores", "others"))
         self.state = self._room("state")
         self.own, self.other = ("keys", "queries") if spec.part in ("keys", "gradient") else ("queries", "keys")
-        self.ramp = "<" + ", ".join(f"i64 {i}" for i in range(self.lanes)) + ">"
+        self.ramp = "<" + ", ".join(f"i32 {i}" for i in range(self.lanes)) + ">"
 
     def write(self) -> str:
         w = self.w
@@ -99,8 +99,7 @@ class Part:
             return "0", size
         if self.own == "queries":
             return "0", w.least(size, w.add(self.first, self.columns))
-        # whole blocks, so that sums are cut where they always are
-        return w.mul(w.let(f"udiv i64 {self.first}, {BLOCK}"), BLOCK), size
+        return w.least(self.first, size), size
 
     # -- vectors in scratch memory -------------------------------------------------------------------------------------
 
@@ -231,12 +230,10 @@ class Part:
             score = self._op("fadd", score, self._mask(i, v))
         if spec.causal:
             own = w.sub(w.add(self.block, i), w.add(self.first, v * self.lanes))
-            wide = vector("i64", self.lanes)
-            line = w.let(f"insertelement {wide} poison, i64 {own}, i64 0")
-            line = w.let(f"shufflevector {wide} {line}, {wide} poison, <{self.lanes} x i32> zeroinitializer")
+            line = broadcast(w, "i32", self.lanes, w.let(f"trunc i64 {own} to i32"))
             # a key may not come after its query
             after = "slt" if self._beside else "sgt"
-            hidden = w.let(f"icmp {after} <{self.lanes} x i64> {line}, {self.ramp}")
+            hidden = w.let(f"icmp {after} <{self.lanes} x i32> {line}, {self.ramp}")
             low = self._constant(-INFINITY)
             score = w.let(f"select <{self.lanes} x i1> {hidden}, {self.wide} {low}, {self.wide} {score}")
         return score

@@ -125,7 +125,7 @@ def plan(
     walked = part in ("keys", "gradient")
     own, other = (keys, queries) if walked else (queries, keys)
     count = math.prod(batch)
-    vectors = _vectors(own, count if part != "gradient" else _UNITS, lanes, target)
+    vectors = _vectors(own, count if part != "gradient" else _UNITS, lanes, target, causal)
     most = dict((wide, rows) for rows, wide in tile_shapes(target.tile))[vectors]
     rows = (_rows(other, most), _rows(width, most), _rows(value_width, most))
     along = ""
@@ -213,9 +213,11 @@ def _batch(
     return merged, {name: place[: len(merged)] for name, place in zip(strides, places, strict=True)}
 
 
-def _vectors(own: int, count: int, lanes: int, target: Target) -> int:
-    """Vectors of a block: as many as the registers like, fewer where too few units would come of it."""
-    most = _MOST_VECTORS if target.tile[0] * target.tile[1] >= 24 else 2
+def _vectors(own: int, count: int, lanes: int, target: Target, causal: bool) -> int:
+    """Vectors of a block: as many as the registers like, fewer where too few units would come of it. Of a causal block's
+    square half is in vain, so such blocks are narrow.
+    """
+    most = _MOST_VECTORS if target.tile[0] * target.tile[1] >= 24 and not causal else 2
     while most > 1 and count * -(-own // (most * lanes)) < _UNITS:
         most -= 1
     blocks = max(1, -(-own // (most * lanes)))
@@ -245,6 +247,7 @@ def _scratch(spec: Spec, queries: int, width: int, value_width: int) -> tuple[li
     def totals(size: int, rows: int) -> int:
         return -(-size // rows) * rows * columns
 
+    query_lines = padded(queries, BLOCK) + BLOCK  # the last block of queries may begin anywhere
     # a tile of scores may begin before a block and end after it
     block = (BLOCK + 2 * spec.rows[0]) * columns
     elements = {
@@ -258,7 +261,7 @@ def _scratch(spec: Spec, queries: int, width: int, value_width: int) -> tuple[li
         "line": padded(max(width, value_width), lanes) * columns,
         "turn": part_values(lanes, spec.query_tile[0], spec.rows[0]) if spec.part == "few" else lanes * lanes,
         "state": 2 * max(columns, padded(BLOCK, lanes)),
-        "queries": padded(queries, BLOCK) * padded(width, spec.query_tile[1] * lanes) if spec.part == "gradient" else 0,
+        "queries": query_lines * padded(width, spec.query_tile[1] * lanes) if spec.part == "gradient" else 0,
     }
     if spec.part == "few":
         few, vectors = spec.query_tile

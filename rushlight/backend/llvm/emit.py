@@ -27,20 +27,22 @@ class Emitter:
     leaf(expr)   the value of a leaf the scalar IR does not know: loads, named values, positions
     take(expr, index)   an element looked up at an index
     fault(bad)   what to do about a `b1` vector that says where a requirement does not hold
+    whole(expr)  the value of an expression that is computed elsewhere as a whole, or None
     """
 
     def __init__(
         self, w: Writer, lanes: int, leaf: Callable[[Expr], str], fault: Callable[[str], None],
-        take: Callable[[Expr, str], str] | None = None,
+        take: Callable[[Expr, str], str] | None = None, whole: Callable[[Expr], str | None] | None = None,
     ):  # fmt: skip
-        self.w, self.lanes, self.leaf, self.fault, self.take = w, lanes, leaf, fault, take
+        self.w, self.lanes, self.leaf, self.fault, self.take, self.whole = w, lanes, leaf, fault, take, whole
         self.done: dict[int, str] = {}
         self._alive: list[Expr] = []  # keeps the ids in `done` from being used again
 
     def __call__(self, expr: Expr) -> str:
         found = self.done.get(id(expr))
         if found is None:
-            found = self.done[id(expr)] = self._write(expr)
+            elsewhere = self.whole(expr) if self.whole else None
+            found = self.done[id(expr)] = elsewhere or self._write(expr)
             self._alive.append(expr)
         return found
 

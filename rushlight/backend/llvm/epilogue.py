@@ -42,6 +42,7 @@ class Epilogue:
         self.operands: list[_Operand] = []
         self.keys: dict[Any, int] = {}
         self.fits = True
+        self.singles: dict[int, bool] = {}
         self.scalars = Scalars(fused, self._external)
         leader = group.nodes[0]
         self.exprs: list[tuple[int, Expr]] = []
@@ -104,6 +105,33 @@ class Epilogue:
     def code(self, first: int, lanes: int) -> Callable[..., None]:
         """The function that writes it: `epilogue(w, value, *coordinates, mask)`; its words start at `first`."""
 
+        def address(w: Writer, o: int, at: Sequence[str]) -> str:
+            """Where an operand's value for a place lies."""
+            operand, word = self.operands[o], first + o * (1 + len(self.coordinates))
+            *others, last = at
+            offset = "0"
+            if any(operand.steps):  # else it is a single value, whatever the sizes
+                for c, index in enumerate(others):
+                    offset = w.add(offset, w.mul(index, w.argument(word + 1 + c)))
+            if operand.along == "1":
+                offset = w.add(offset, last)
+            elif operand.along == "s":
+                offset = w.add(offset, w.mul(last, w.argument(word + len(at))))
+            return w.at(w.argument(word, "ptr"), offset, emit.memory_type(kind_of(operand.place.meta)))
+
+        once: dict[int, str] = {}
+
+        def lifted(w: Writer, e: Expr) -> str:
+            """What does not depend on the place (a learning rate, cast): computed once, at the top of the kernel."""
+            if id(e) not in once:
+                with w.top():
+                    once[id(e)] = emit.Emitter(w, 1, lambda x: _number(w, x), _no_requirements)(e)
+            return broadcast(w, e.kind, lanes, once[id(e)])
+
+        def _number(w: Writer, e: Expr) -> str:
+            word, kind = first + e.value * (1 + len(self.coordinates)), kind_of(self.operands[e.value].place.meta)
+            return emit.read(w, kind, 1, w.argument(word, "ptr"), None)
+
         def write(w: Writer, result: str, *rest: Any) -> None:
             *at, mask = rest
             done: dict[int, str] = {0: result}
@@ -111,13 +139,7 @@ class Epilogue:
 
             def place(o: int) -> str:
                 if o not in places:
-                    word = first + o * (1 + len(self.coordinates))
-                    offset = "0"
-                    for c, index in enumerate(at):
-                        if self.operands[o].steps[c] != 0 or not self._always_zero(o, c):
-                            offset = w.add(offset, w.mul(index, w.argument(word + 1 + c)))
-                    kind = kind_of(self.operands[o].place.meta)
-                    places[o] = w.at(w.argument(word, "ptr"), offset, emit.memory_type(kind))
+                    places[o] = address(w, o, at)
                 return places[o]
 
             def apart(o: int) -> str:
@@ -139,7 +161,9 @@ class Epilogue:
                     return emit.read(w, kind, lanes, place(e.value), mask)
                 return emit.gather(w, kind, lanes, apart(e.value), mask)
 
-            emitter = emit.Emitter(w, lanes, leaf, _no_requirements)
+            emitter = emit.Emitter(
+                w, lanes, leaf, _no_requirements, whole=lambda e: lifted(w, e) if self._single(e) else None
+            )
             for name, expr in self.exprs:
                 done[name] = emitter(expr)
             for o, name, _ in self.stores:
@@ -151,9 +175,16 @@ class Epilogue:
 
         return write
 
-    def _always_zero(self, operand: int, coordinate: int) -> bool:
-        """Whether the step is 0 for any sizes: a scalar's, or of a value that does not have the dimension."""
-        return not any(self.operands[operand].steps)
+    def _single(self, e: Expr) -> bool:
+        """Whether an expression is made of single elements and constants alone."""
+        found = self.singles.get(id(e))
+        if found is None:
+            if e.op == "load":
+                found = not any(self.operands[e.value].steps)
+            else:
+                found = bool(e.args) and all(a.op == "const" or self._single(a) for a in e.args)
+            self.singles[id(e)] = found
+        return found
 
 
 def _no_requirements(_: str) -> None:

@@ -7,6 +7,8 @@ interval and the largest relative error stand beside them.
 
 from __future__ import annotations
 
+from rushlight.backend.llvm.target import current
+from rushlight.backend.llvm.text import vector
 from rushlight.backend.llvm.vectors import (
     BIAS,
     MANTISSA,
@@ -65,11 +67,42 @@ def _shifter(kind: str) -> float:
 
 
 def _scaled(p: Vector, shifted: Vector) -> Vector:
-    """p * 2^n, for the sum of n and `_shifter`: in two factors, so that the result may be denormal or infinite."""
+    """p * 2^n, for the sum of n and `_shifter`: rounded once, so that the result may be denormal or infinite."""
+    if current().name == "avx512" and p.lanes * int(p.kind[1:]) >= 128:
+        return _scaled_at_once(p, shifted - _shifter(p.kind))
     mantissa = MANTISSA[p.kind]
     twice = shifted.bits()
-    half = twice >> 1
+    half = twice >> 1  # in two factors: one alone could not hold the exponent
     return p * (half << mantissa).float_of_bits() * ((twice - half) << mantissa).float_of_bits()
+
+
+def _scaled_at_once(p: Vector, n: Vector) -> Vector:
+    """p * 2^n by AVX-512's own instruction, one register at a time; the same bits."""
+    bits = int(p.kind[1:])
+    lanes = min(p.lanes, 512 // bits)
+    part, mask = vector(p.kind, lanes), f"i{max(lanes, 8)} -1"
+    rounding = ", i32 4" if lanes * bits == 512 else ""  # that of all arithmetic
+    name = f"llvm.x86.avx512.mask.scalef.{'ps' if bits == 32 else 'pd'}.{lanes * bits}"
+    found = []
+    for first in range(0, p.lanes, lanes):
+        a, b = (_part(x, first, lanes) for x in (p, n))
+        found.append(p.w.let(f"call {part} @{name}({part} {a}, {part} {b}, {part} {a}, {mask}{rounding})"))
+    while len(found) > 1:
+        wide, lanes = vector(p.kind, lanes), 2 * lanes
+        picks = ", ".join(f"i32 {i}" for i in range(lanes))
+        found = [
+            p.w.let(f"shufflevector {wide} {a}, {wide} {b}, <{lanes} x i32> <{picks}>")
+            for a, b in zip(found[::2], found[1::2], strict=True)
+        ]
+    return Vector(p.w, p.kind, p.lanes, found[0])
+
+
+def _part(x: Vector, first: int, lanes: int) -> str:
+    """Some neighbouring lanes."""
+    if lanes == x.lanes:
+        return x.name
+    picks = ", ".join(f"i32 {first + i}" for i in range(lanes))
+    return x.w.let(f"shufflevector {x.type} {x.name}, {x.type} poison, <{lanes} x i32> <{picks}>")
 
 
 def exp(x: Vector, exponent: int = 0, low: Vector | None = None) -> Vector:

@@ -26,6 +26,9 @@ _DEPTH_BYTES = 1536  # bytes of one line in a panel: longer sums are done in sev
 _LEAST_WORK = 16_000  # cycles below which a unit is not worth another thread
 # Cycles to pack a value, by where its neighbours lie, and to fetch one from afar; a multiply-add is 1 / lanes.
 _PACKING, _DISTANT = {"lines": 0.4, "depth": 0.45, "": 2.0}, 0.8
+_FIRST = 0.5  # cycles for a thread's first look at a value: another thread has made it, or it lies far away
+# Cycles to hand on a vector of results; one that must be transposed; and to begin with a row of them.
+_STORING, _TURNING, _ROW = 6, 14, 8
 _DOT_ROWS, _DOT_COLUMNS = 4, 8  # the largest tile of sums where vectors run along k
 _DOT_MOST, _DOT_DEPTH = 12, 4  # most rows, and fewest vectors of depth, for which they do
 # Few rows times a large matrix: it is read row by row, a few rows at a time, as memory likes it; sums go on from pass
@@ -254,7 +257,8 @@ class _Candidate:
             step = rows + 0.5
         else:
             step *= 1 + self._conflict(rows)
-        tile = step * k + rows * vectors * (14 if self.turned else 8) + (100 * rows if dot else 0)
+        tile = step * k + rows * vectors * (_TURNING if self.turned else _STORING)
+        tile += rows * (100 if dot else 0 if self.turned else _ROW)
         size = SIZE[self.kind]
         row_bytes = padded(rows, lanes) * self.pass_depth * size if self.a.storage != self.kind else 0
         tile_bytes = rows * columns * size if k > self.pass_depth else 0
@@ -273,6 +277,8 @@ class _Candidate:
             cost = (-(-units // self.threads) + 0.12) * work if units > 1 else work
             if blocks != (1, 1) and work < _LEAST_WORK:
                 cost += (_LEAST_WORK - work) * 0.5
+            shares = min(blocks[0], self.threads)  # a thread does rows' blocks one after the other
+            cost += _FIRST * k * (self.m / shares + self.n * shares / self.threads)
             if cost < self.cost:
                 self.cost, self.chosen = cost, (rows, vectors, per, blocks, a, b, work, dot)
 

@@ -30,11 +30,13 @@ from rushlight.ir.loop import (
     value,
     word,
 )  # fmt: skip
-from rushlight.ir.meta import Meta
+from rushlight.ir.meta import Meta, meta
 from rushlight.ir.scalar import Expr
 
 _BLOCK = 1 << 14  # elements of a block of a pointwise kernel, or of a reduction to a single value
 _HEAVY = frozenset(L.UNARY + L.BINARY) - {"abs", "floor", "ceil", "trunc", "rint", "copysign"} | {"div", "rem"}
+# Functions of float32 that are computed in float32: one vector of theirs needs no more registers than other code.
+_NARROW = frozenset(("div", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "tanh"))
 LOOKUPS = ("embedding_op", "gather_op", "index_select_op")
 _SCRATCH = 1 << 22  # bytes of kept values beyond which they are computed anew
 
@@ -287,9 +289,16 @@ class Grid:
         kinds = [kind_of(o.place.meta) for o in self.operands if any(o.strides)]
         if any(ITEMSIZE[k] == 8 for k in kinds):
             lanes = max(lanes // 2, 1)
-        size = sum(_nodes(s.expr) for s in self.statements)
-        if not any(_is_heavy(s.expr) for s in self.statements) and size <= 40:
-            while lanes * 8 <= inner and lanes < 4 * target.current().lanes:
+        return self._widened(lanes, inner)
+
+    def _widened(self, lanes: int, inner: int) -> int:
+        """Several vectors at a time, for long loops of little code: what one of them waits for, another makes use of."""
+        register = target.current().lanes
+        if any(_in_double(s.expr) for s in self.statements):
+            return lanes
+        most = 2 * register if any(_is_heavy(s.expr) for s in self.statements) else 4 * register
+        if sum(_nodes(s.expr) for s in self.statements) <= 40:
+            while lanes * 8 <= inner and lanes < most:
                 lanes *= 2
         return lanes
 
@@ -437,6 +446,11 @@ def _is_heavy(expr: Expr) -> bool:
     return any(e.op in _HEAVY for e in _walk(expr))
 
 
+def _in_double(expr: Expr) -> bool:
+    """Whether a function in it takes more registers than a vector has lanes for."""
+    return any(e.op in _HEAVY and (e.op not in _NARROW or e.args[0].kind != "f32") for e in _walk(expr))
+
+
 def _requires(expr: Expr) -> bool:
     return any(e.op == "require" for e in _walk(expr))
 
@@ -460,7 +474,16 @@ def instructions(
 
 
 def copy(source: Place, target: Place) -> list[Instruction]:
-    """The kernel that copies one place to another of the same shape."""
+    """The kernel that copies one place to another of the same shape; complex numbers, which have no kind, as pairs."""
+    if source.meta.dtype.is_complex:
+        source, target = _pairs(source), _pairs(target)
     grid = Grid("copy", tuple(target.meta.shape))
     grid.statements = [Store(grid.buffer(target, True), load(grid.buffer(source), kind_of(source.meta)), True, 0)]
     return grid.instructions()
+
+
+def _pairs(place: Place) -> Place:
+    """The same memory as real numbers, two for each complex one."""
+    m = place.meta
+    shape, stride = (*m.shape, 2), (*(2 * s for s in m.stride), 1)
+    return Place(place.storage, place.offset, meta(shape, m.dtype.to_real(), m.device, stride, 2 * m.offset))

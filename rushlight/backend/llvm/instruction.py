@@ -21,6 +21,7 @@ class Instruction:
     cost            nanoseconds it may take on one core: a guess that only decides about threads
     flops, traffic  for the profiler
     keep            tables that the argument block points to
+    whole           what it makes a part of: instructions with the same write different elements, and may do so side by side
     """
 
     label: str
@@ -37,6 +38,7 @@ class Instruction:
     entries: Sequence[Any] = ()
     call: Callable[..., None] | None = None
     keep: list[Any] = field(default_factory=list)
+    whole: Any = None
 
     @property
     def chunks(self) -> int:

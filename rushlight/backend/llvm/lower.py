@@ -233,6 +233,8 @@ class Lowering:
                 source, Place(whole.storage, whole.offset + start * stride[dim] * meta_.dtype.itemsize, meta_)
             )
             start += shape[dim]
+        for instruction in found:
+            instruction.whole = node
         return found
 
     def _add_rows(self, group: Group, stored: list[int]) -> list[Instruction]:

@@ -480,10 +480,11 @@ def combine(w: Writer, op: str, kind: str, lanes: int, a: str, b: str) -> str:
         return w.let(f"{'f' if kind[0] == 'f' else ''}{name} {wide} {a}, {b}")
     if kind[0] != "f":
         return w.let(f"call {wide} @llvm.{'s' if kind[0] == 'i' else 'u'}{op}({wide} {a}, {wide} {b})")
+    # NaN wins. Whether the new value is one is known before the total is, so each step waits for the total only once.
     better = w.let(f"fcmp {'ogt' if op == 'max' else 'olt'} {wide} {b}, {a}")
-    nan = w.let(f"fcmp uno {wide} {b}, {b}")  # NaN wins
-    chosen = w.let(f"or {mask} {better}, {nan}")
-    return w.let(f"select {mask} {chosen}, {wide} {b}, {wide} {a}")
+    chosen = w.let(f"select {mask} {better}, {wide} {b}, {wide} {a}")
+    nan = w.let(f"fcmp uno {wide} {b}, {b}")
+    return w.let(f"select {mask} {nan}, {wide} {b}, {wide} {chosen}")
 
 
 def fold(w: Writer, op: str, kind: str, lanes: int, total: str) -> str:

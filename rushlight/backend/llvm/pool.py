@@ -7,7 +7,7 @@ words may be read between a claim and its report and at no other time, and a thr
 take. Which thread takes a chunk changes nothing in the results.
 
 Idle threads look at `@sequence` for a few microseconds (longer while a launch is under way, since its next group is
-close), then sleep on it as a futex. They never touch Python and block all signals, so they need no care when the
+close, and where the last launch came soon: waking up takes as long as a small group), then sleep on it as a futex. They never touch Python and block all signals, so they need no care when the
 interpreter ends.
 """
 
@@ -23,6 +23,7 @@ GETTID_CALL = {"x86_64": 186, "aarch64": 178}.get(platform.machine(), 0)
 PORTIONS = 16  # parts of a job that threads have homes in
 MOST = 1024  # pool threads that the launcher keeps clear of
 SPIN = 5_000  # ns that an idle thread looks out for work before it sleeps
+SPIN_CLOSE = 400_000  # the same where the last launch came within this: steps of a loop follow each other at one pace
 SPIN_LAUNCH = 50_000  # the same while a launch is under way
 SPIN_DONE = 50_000  # ns that the launching thread looks out for the others' last chunks before it sleeps
 
@@ -349,6 +350,7 @@ entry:
   %home = and i64 %behind, {MOST - 1}
   br label %work
 work:
+  %habit = phi i64 [ {SPIN}, %entry ], [ %habit, %retire ], [ %habit.next, %resume ]
   %seen = load atomic i32, ptr @sequence seq_cst, align 4
   %alive = load atomic i64, ptr @alive seq_cst, align 8
   %wanted = load atomic i64, ptr @wanted seq_cst, align 8
@@ -372,15 +374,18 @@ take:
   %idle.from = call i64 @now()
   br label %spin
 spin:
+  %between = phi i1 [ false, %take ], [ %between.now, %clock ]
   %busy = load atomic i64, ptr @busy monotonic, align 8
   %under.way = icmp ne i64 %busy, 0
-  %patience = select i1 %under.way, i64 {SPIN_LAUNCH}, i64 {SPIN}
+  %free = xor i1 %under.way, true
+  %between.now = or i1 %between, %free
+  %patience = select i1 %under.way, i64 {SPIN_LAUNCH}, i64 %habit
   br label %round
 round:
   %i = phi i64 [ 0, %spin ], [ %i.next, %quiet ]
   %current = load atomic i32, ptr @sequence acquire, align 4
   %same = icmp eq i32 %current, %seen
-  br i1 %same, label %quiet, label %work
+  br i1 %same, label %quiet, label %resume
 quiet:
   call void @pause()
   %i.next = add i64 %i, 1
@@ -395,6 +400,13 @@ park:
   %more.sleepers = atomicrmw add ptr @sleepers, i64 1 seq_cst
   call void @sleep_on(ptr @sequence, i32 %seen)
   %fewer.sleepers = atomicrmw sub ptr @sleepers, i64 1 seq_cst
+  br label %resume
+resume:                                    ; the next wait between two launches will be like this one
+  %idle.until = call i64 @now()
+  %waited = sub i64 %idle.until, %idle.from
+  %close = icmp slt i64 %waited, {SPIN_CLOSE}
+  %habit.new = select i1 %close, i64 {SPIN_CLOSE}, i64 {SPIN}
+  %habit.next = select i1 %between.now, i64 %habit.new, i64 %habit
   br label %work
 }}
 

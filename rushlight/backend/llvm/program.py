@@ -43,17 +43,18 @@ def steps_of(instructions: Sequence[Instruction]) -> list[Step]:
     """Instructions in order, neighbours without a conflict side by side."""
     steps: list[Step] = []
     read: set[int] = set()
-    written: set[int] = set()
+    written: dict[int, Any] = {}  # storage: what the writer makes a part of
     for i in instructions:
         reads, writes = {id(s) for s in i.reads}, {id(s) for s in i.writes}
-        clash = not written.isdisjoint(reads | writes) or not read.isdisjoint(writes)
+        again = [s for s in writes if s in written and (i.whole is None or written[s] is not i.whole)]
+        clash = again or not written.keys().isdisjoint(reads) or not read.isdisjoint(writes)
         if not steps or clash or i.call is not None or steps[-1].call is not None:
             steps.append(Step([i]))
-            read, written = reads, writes
+            read, written = set(), {}
         else:
             steps[-1].instructions.append(i)
-            read |= reads
-            written |= writes
+        read |= reads
+        written.update(dict.fromkeys(writes, i.whole))
     return steps
 
 

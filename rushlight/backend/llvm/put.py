@@ -1,6 +1,7 @@
-"""Values written, added or multiplied into a tensor at indices, always in the order of the indices.
+"""Values written, added, multiplied into a tensor at indices, or the extreme kept; always in the order of the indices.
 
-scatter_op   out[.., index[.., i, ..], ..] op= src[.., i, ..] along one dimension, every line of the others by itself
+scatter_op, scatter_reduce_op
+             out[.., index[.., i, ..], ..] op= src[.., i, ..] along one dimension, every line of the others by itself
 index_put    out[.., i, j, ..] op= values for index tensors i, j of one joint shape
 """
 
@@ -13,17 +14,18 @@ from rushlight.backend.llvm import emit, grids, target
 from rushlight.backend.llvm.instruction import Instruction
 from rushlight.backend.llvm.layout import Layout, Place
 from rushlight.backend.llvm.lines import Kernel, Lines, Operand, Spec
+from rushlight.backend.llvm.nest import combine
 from rushlight.backend.llvm.text import remembered, vector
 from rushlight.backend.llvm.tile import broadcast
 from rushlight.ir.graph import Graph, Node
 from rushlight.ir.loop import register_kind
 
-LEADERS = ("scatter_op", "index_put")
+LEADERS = ("scatter_op", "scatter_reduce_op", "index_put")
 
 
 def supported(graph: Graph, node: Node) -> bool:
     """Whether the kernel does what the reference does: sums are of one dtype, which is not half precision."""
-    out, value = graph.metas[node.outputs[0]], graph.metas[node.inputs[2 if node.op.name == "scatter_op" else 1]]
+    out, value = graph.metas[node.outputs[0]], graph.metas[node.inputs[1 if node.op.name == "index_put" else 2]]
     if _operation(node) == "set":
         return True
     if out.dtype.name in ("float16", "bfloat16"):
@@ -32,14 +34,19 @@ def supported(graph: Graph, node: Node) -> bool:
 
 
 def _operation(node: Node) -> str:
-    if node.op.name == "scatter_op":
-        return {"": "set", "add": "add", "multiply": "mul"}[node.static["reduce"]]
-    return "add" if node.static["accumulate"] else "set"
+    if node.op.name == "index_put":
+        return "add" if node.static["accumulate"] else "set"
+    return _OPERATIONS[node.static["reduce"]]
+
+
+_OPERATIONS = {"": "set", "add": "add", "multiply": "mul", "prod": "mul", "amax": "max", "amin": "min"}
 
 
 def _combined(kernel: Kernel, operation: str, kind: str, lanes: int, old: str, new: str) -> str:
     if kind == "b1":
-        return kernel.w.let(f"{'or' if operation == 'add' else 'and'} {vector(kind, lanes)} {old}, {new}")
+        return kernel.w.let(f"{'or' if operation in ('add', 'max') else 'and'} {vector(kind, lanes)} {old}, {new}")
+    if operation in ("max", "min"):
+        return combine(kernel.w, operation, kind, lanes, old, new)
     return kernel.w.let(f"{'f' if kind[0] == 'f' else ''}{operation} {vector(kind, lanes)} {old}, {new}")
 
 
@@ -99,7 +106,7 @@ def layer(graph: Graph, node: Node, layout: Layout, contiguous: Callable[[int], 
     """A copy of the first input, then the values at their places."""
     out = layout.places[node.outputs[0]]
     found = grids.copy(layout.place(node.inputs[0]), out)
-    lines = (_scatter if node.op.name == "scatter_op" else _index_put)(node, layout, out)
+    lines = (_index_put if node.op.name == "index_put" else _scatter)(node, layout, out)
     wraps, operation, spec = node.op.name == "index_put", _operation(node), lines.spec()
     key = ("put", wraps, operation, spec, target.current().name)
     return found + lines.instruction(node, remembered(key, lambda: text(operation, spec, wraps)), 2.0)

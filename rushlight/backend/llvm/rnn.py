@@ -18,7 +18,7 @@ from rushlight.backend.llvm.target import Target, current, host_cpu
 from rushlight.backend.llvm.text import REGISTER, Writer, constant, kernel, module, vector
 from rushlight.backend.llvm.tile import tile
 from rushlight.backend.llvm.vectormath import FUNCTIONS
-from rushlight.backend.llvm.vectors import Vector, select
+from rushlight.backend.llvm.vectors import Vector, at_most, select
 
 
 def kernel_text(spec: Spec, target: Target | None = None, cpu: str = "") -> str:
@@ -65,7 +65,9 @@ def _module(function: str, target: Target | None, cpu: str) -> str:
 
 
 def _tanh(x: Vector) -> Vector:
-    return Vector(x.w, x.kind, x.lanes, FUNCTIONS["tanh"](x.w, x.kind, x.lanes, x.name))
+    """t / (t + 2), t = e^2x - 1: one polynomial for small and large x, where the function tanh evaluates two."""
+    t = Vector(x.w, x.kind, x.lanes, FUNCTIONS["expm1"](x.w, x.kind, x.lanes, at_most(x + x, 40.0).name))
+    return t / (t + 2.0)
 
 
 def _sigmoid(x: Vector) -> Vector:

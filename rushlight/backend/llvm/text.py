@@ -108,6 +108,13 @@ class Writer:
         self.head.append(f"  {name} = {text}")
         return name
 
+    @contextmanager
+    def top(self) -> Iterator[None]:
+        """What is written inside goes where `once` writes."""
+        lines, self.lines = self.lines, self.head
+        yield
+        self.lines = lines
+
     def label(self, name: str) -> None:
         """Start a basic block."""
         self.lines.append(f"{name}:")

@@ -40,7 +40,11 @@ def compile_graph(graph: Graph) -> Callable[..., list[np.ndarray]]:
         if value not in kept:
             drops[index] += (value,)
     program = [(_step(graph, node), dropped, node) for node, dropped in zip(nodes, drops, strict=True)]
-    constants = {v: to_storage(n, graph.metas[v].dtype) for v, n in graph.constants.items() if v in used}
+    constants = {
+        v: np.broadcast_to(to_storage(n, graph.metas[v].dtype), graph.metas[v].shape)
+        for v, n in graph.constants.items()
+        if v in used
+    }
     outputs = [(value, graph.metas[value]) for value in graph.outputs.values()]
     leaf_values = list(graph.leaves)
 

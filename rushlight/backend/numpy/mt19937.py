@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
@@ -25,6 +26,7 @@ _LAYOUT = np.dtype(
         "itemsize": 5056,
     }
 )
+_making = threading.Lock()
 
 
 class Engine:
@@ -48,12 +50,14 @@ class Engine:
             np.random.RandomState(self._bits).seed(self.initial_seed % 2**32)
 
     def _twister(self) -> np.random.MT19937:
-        if self._bits is None:
-            self._bits = np.random.MT19937(0)
-            np.random.RandomState(self._bits).seed(self.initial_seed % 2**32)
-            # NumPy's own memory: 624 words, then how many of them are used. Its `state` property takes 60 us.
-            address = self._bits.ctypes.state_address
-            self._memory = np.ctypeslib.as_array((ctypes.c_uint32 * (_WORDS + 1)).from_address(address))
+        with _making:  # threads that draw from one engine for the first time must not each make a stream
+            if self._bits is None:
+                bits = np.random.MT19937(0)
+                np.random.RandomState(bits).seed(self.initial_seed % 2**32)
+                # NumPy's own memory: 624 words, then how many of them are used. Its `state` property takes 60 us.
+                address = bits.ctypes.state_address
+                self._memory = np.ctypeslib.as_array((ctypes.c_uint32 * (_WORDS + 1)).from_address(address))
+                self._bits = bits
         return self._bits
 
     def get_state(self) -> np.ndarray:

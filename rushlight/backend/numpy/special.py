@@ -270,8 +270,23 @@ def polygamma(n: int, x: np.ndarray) -> np.ndarray:
         low = wide < 0.5
         value = _hurwitz(2.0, np.where(low, 1 - wide, wide))
         return np.where(low, (math.pi / np.sin(math.pi * wide)) ** 2 - value, value).astype(x.dtype)
-    sign = 1.0 if n % 2 else -1.0
-    return (sign * math.factorial(n) * zeta(np.full(wide.shape, n + 1.0), wide)).astype(x.dtype)
+    factor = math.factorial(n) * (1.0 if n % 2 else -1.0)
+    low = wide < 0
+    value = factor * zeta(np.full(wide.shape, n + 1.0), np.where(low, 1 - wide, wide))
+    if low.any():  # reflection: (-1)**n psi_n(1 - x) - psi_n(x) = pi (d/dx)**n cot(pi x)
+        turn = 1 / np.tan(math.pi * (wide - np.floor(wide)))
+        bend = np.polynomial.polynomial.polyval(turn, cotangent_derivative(n)) * math.pi ** (n + 1)
+        value = np.where(low, np.where(wide == np.floor(wide), factor * np.inf, (-1.0) ** n * value - bend), value)
+    return value.astype(x.dtype)
+
+
+def cotangent_derivative(n: int) -> list[float]:
+    """The coefficients of the polynomial in c = cot(x) that is the n-th derivative of cot(x): c' = -(1 + c**2)."""
+    found = [0, 1]
+    for _ in range(n):
+        slope = [k * c for k, c in enumerate(found)][1:]
+        found = [-(a + b) for a, b in zip([*slope, 0, 0], [0, 0, *slope], strict=True)]
+    return [float(c) for c in found]
 
 
 def _bessel(order: int) -> Callable[[np.ndarray], np.ndarray]:

@@ -71,6 +71,7 @@ from rushlight.nn.modules.lazyconv import (
     LazyConvTranspose3d,
 )
 from rushlight.nn.modules.linear import Bilinear, Identity, LazyLinear, Linear
+from rushlight.nn.modules.linear_loss import LinearCrossEntropyLoss, LinearCrossEntropyOptions
 from rushlight.nn.modules.loss import (
     BCELoss,
     BCEWithLogitsLoss,
@@ -233,6 +234,8 @@ __all__ = [
     "LazyLinear",
     "LeakyReLU",
     "Linear",
+    "LinearCrossEntropyLoss",
+    "LinearCrossEntropyOptions",
     "LocalResponseNorm",
     "LogSigmoid",
     "LogSoftmax",

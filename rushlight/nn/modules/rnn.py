@@ -11,6 +11,7 @@ from rushlight.nn import init
 from rushlight.nn.modules.module import Module
 from rushlight.nn.modules.sizes import check_counts
 from rushlight.nn.parameter import Parameter
+from rushlight.nn.utils.rnn import PackedSequence
 
 Tensor = rushlight.Tensor
 _GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "LSTM": 4, "GRU": 3}
@@ -113,32 +114,58 @@ class RNNBase(Module):
 
     # -- running ------------------------------------------------------------------------------------------------------
 
-    def forward(self, input: Tensor, hx: Any = None) -> Any:
+    def forward(self, input: Any, hx: Any = None) -> Any:
+        if isinstance(input, PackedSequence):
+            return self._forward_packed(input, hx)
         if not isinstance(input, rushlight.Tensor):
-            raise NotImplementedError(
-                f"{type(self).__name__}: got {type(input).__name__}; only padded Tensors are supported"
+            raise TypeError(
+                f"{type(self).__name__}: got {type(input).__name__}; expected a padded Tensor or a PackedSequence"
             )
         if input.dim() not in (2, 3):
             raise ValueError(f"{type(self).__name__}: got an input of shape {tuple(input.shape)}; expected 2-D or 3-D")
         single = input.dim() == 2
         batch_first = self.batch_first and not single
+        self._check_width(input)
+        if single:
+            input = input.unsqueeze(1)  # (L, 1, input_size)
+        states = self._initial_states(input, input.shape[0 if batch_first else 1], hx, single)
+        output, finals = self._run(states, batch_first, input)
+        if single:
+            output, finals = output.squeeze(1), [state.squeeze(1) for state in finals]
+        return output, self._shown(finals)
+
+    def _forward_packed(self, input: PackedSequence, hx: Any) -> tuple[PackedSequence, Any]:
+        """Every sequence runs to its own end; states are in the order of the batch, not of the lengths."""
+        data, batch_sizes, order, back = input
+        self._check_width(data)
+        states = self._initial_states(data, int(batch_sizes[0]), hx, False)
+        if order is not None and hx is not None:
+            states = [state.index_select(1, order) for state in states]
+        output, finals = self._run(states, None, data, batch_sizes)
+        if back is not None:
+            finals = [state.index_select(1, back) for state in finals]
+        return PackedSequence(output, batch_sizes, order, back), self._shown(finals)
+
+    def _check_width(self, input: Tensor) -> None:
         if input.shape[-1] != self.input_size:
             raise RuntimeError(
                 f"{type(self).__name__}: got an input of shape {tuple(input.shape)} whose last size is "
                 f"{input.shape[-1]}; "
                 f"expected input_size={self.input_size}"
             )
-        if single:
-            input = input.unsqueeze(1)  # (L, 1, input_size)
-        states = self._initial_states(input, input.shape[0 if batch_first else 1], hx, single)
+
+    def _run(self, states: list[Tensor], batch_first: bool | None, *input: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Output and final states; packed data and batch sizes have no `batch_first`."""
         weights = [getattr(self, name) for names in self._all_names for name in names]
+        last = () if batch_first is None else (batch_first,)
         output, *finals = getattr(rushlight, self.mode.lower())(
-            input, states if self.mode == "LSTM" else states[0], weights, self.bias, self.num_layers, self.dropout, self.training,
-            self.bidirectional, batch_first,
+            *input, states if self.mode == "LSTM" else states[0], weights, self.bias, self.num_layers, self.dropout,
+            self.training, self.bidirectional, *last,
         )  # fmt: skip
-        if single:
-            output, finals = output.squeeze(1), [state.squeeze(1) for state in finals]
-        return output, (tuple(finals) if self.mode == "LSTM" else finals[0])
+        return output, finals
+
+    def _shown(self, finals: list[Tensor]) -> Any:
+        return tuple(finals) if self.mode == "LSTM" else finals[0]
 
     def _initial_states(self, input: Tensor, batch: int, hx: Any, single: bool) -> list[Tensor]:
         """[h] or, for an LSTM, [h, c], each (layers · directions, N, size)."""
@@ -188,6 +215,14 @@ class LSTM(RNNBase):
     >>> y, (h, c) = torch.nn.LSTM(10, 20, batch_first=True)(torch.ones(3, 5, 10))
     >>> y.shape
     torch.Size([3, 5, 20])
+
+    Sequences of different lengths go in as `nn.utils.rnn.pack_padded_sequence` packs them, and come out packed.
+
+    >>> from rushlight.nn.utils.rnn import pack_padded_sequence
+    >>> packed = pack_padded_sequence(torch.ones(3, 5, 10), [5, 2, 1], batch_first=True)
+    >>> y, (h, c) = torch.nn.LSTM(10, 20)(packed)
+    >>> y.data.shape, h.shape
+    (torch.Size([8, 20]), torch.Size([1, 3, 20]))
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

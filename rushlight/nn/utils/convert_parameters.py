@@ -18,11 +18,11 @@ def parameters_to_vector(parameters: Iterable[rushlight.Tensor]) -> rushlight.Te
 
 
 def vector_to_parameters(vec: rushlight.Tensor, parameters: Iterable[rushlight.Tensor]) -> None:
-    """Cut `vec` into pieces and make them the values of the parameters."""
+    """Cut `vec` into pieces and make copies of them the values of the parameters."""
     if not isinstance(vec, rushlight.Tensor):
         raise TypeError(f"vector_to_parameters: got {type(vec).__name__}; expected a Tensor")
     start = 0
     for parameter in parameters:
         end = start + parameter.numel()
-        parameter.data = vec[start:end].view_as(parameter).data
+        parameter.data = vec[start:end].view_as(parameter).detach().clone()
         start = end

@@ -30,7 +30,10 @@ def fuse_conv_bn_weights(
     weight = conv_w * scale.reshape(shape + [1] * (conv_w.dim() - 2))
     bias = (conv_b - bn_rm) * scale + bn_b
     requires_grad = conv_w.requires_grad
-    return Parameter(weight.detach().to(conv_w.dtype), requires_grad), Parameter(bias.detach(), requires_grad)
+    weight, bias = (
+        value.detach().clone() for value in (weight.to(conv_w.dtype), bias)
+    )  # views would be slow parameters
+    return Parameter(weight, requires_grad), Parameter(bias, requires_grad)
 
 
 def fuse_linear_bn_weights(

@@ -137,7 +137,7 @@ def _stack_tensors(batch: Sequence[Any]) -> Any:
     if first._trace is None and all([_is_at_rest(tensor, first.dtype) for tensor in batch]):
         return _stack_arrays([tensor._compute_array() for tensor in batch])
     try:
-        return rushlight.stack(list(batch))
+        return rushlight.stack(batch)
     except RuntimeError:
         _check_equal("shape", [tuple(tensor.shape) for tensor in batch])
         raise
@@ -148,7 +148,7 @@ def _is_at_rest(value: Any, kind: Any) -> bool:
     if not isinstance(value, rushlight.Tensor) or value.dtype is not kind or kind is rushlight.bfloat16:
         return False
     owner = value if value._base is None else value._base
-    return owner._trace is None and value.is_cpu and not value.requires_grad
+    return owner._trace is None and owner._array is not None and value.is_cpu and not value.requires_grad
 
 
 def _stack_arrays(batch: Sequence[Any]) -> Any:
@@ -157,11 +157,14 @@ def _stack_arrays(batch: Sequence[Any]) -> Any:
         raise TypeError(_unsupported(first))
     if any(array.dtype != first.dtype for array in batch):
         return _stack_tensors([rushlight.as_tensor(array) for array in batch])
-    try:
-        return rushlight.from_numpy(np.stack(batch))
-    except ValueError:
+    shape = first.shape
+    if any(array.shape != shape for array in batch):
         _check_equal("shape", [np.shape(array) for array in batch])
-        raise
+    if not shape:
+        return rushlight.from_numpy(np.array(batch))
+    # One call, and rows in order: `np.stack` takes a call for each array, and keeps the order that the arrays lie in.
+    made = np.empty((len(batch) * shape[0], *shape[1:]), first.dtype)
+    return rushlight.from_numpy(np.concatenate(batch, out=made).reshape(len(batch), *shape))
 
 
 def _whole_numbers(batch: Sequence[Any]) -> Any:
