@@ -58,7 +58,21 @@ CANCELLING = (
     *_BESSEL,
 )
 # Series in float64: so many units.
-_SERIES = ("i0", "i0e", "i1", "i1e", "erfcx", "ndtr", "ndtri", "log_ndtr", "digamma", "polygamma_op", "zeta", *_BESSEL)
+_SERIES = (
+    "lgamma",
+    "i0",
+    "i0e",
+    "i1",
+    "i1e",
+    "erfcx",
+    "ndtr",
+    "ndtri",
+    "log_ndtr",
+    "digamma",
+    "polygamma_op",
+    "zeta",
+    *_BESSEL,
+)
 SERIES = dict.fromkeys(_SERIES, 32.0)
 
 
