@@ -18,7 +18,8 @@ from rushlight.device import device as Device
 from rushlight.device import resolve
 from rushlight.dtype import uint8
 from rushlight.errors import explain_error
-from rushlight.lazy.record import Handle, local
+from rushlight.lazy.handle import Handle
+from rushlight.lazy.record import local
 from rushlight.lazy.step import flush, realise
 
 _LEAST, _LIMIT = -(2**63), 2**64

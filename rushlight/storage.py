@@ -11,7 +11,7 @@ from rushlight.device import device as Device
 from rushlight.dtype import dtype as DType
 from rushlight.dtype import get_default_dtype, uint8
 from rushlight.errors import explain_error
-from rushlight.lazy.record import Handle, base_of
+from rushlight.lazy.handle import Handle, base_of
 from rushlight.lazy.step import flush, realise
 
 

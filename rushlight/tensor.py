@@ -25,8 +25,9 @@ from rushlight.functional.overriding import activate, default_torch_function, di
 from rushlight.ir.layout import format_name, lies_in
 from rushlight.ir.meta import Size
 from rushlight.ir.op import TABLE
+from rushlight.lazy.handle import Handle, base_of
 from rushlight.lazy.memory import alias, stand_for, take_over, window
-from rushlight.lazy.record import Handle, base_of, enter, local, set_result_class
+from rushlight.lazy.record import enter, local, set_result_class
 from rushlight.lazy.step import realise
 from rushlight.lazy.views import mark_leaf, record_view
 
@@ -119,7 +120,7 @@ class Tensor(Handle):
         """The number of dimensions."""
         return len(self._meta.shape)
 
-    layout = property(lambda self: "torch.strided")
+    layout = property(lambda self: strided)
     is_cuda = is_sparse = is_quantized = is_mkldnn = is_mps = is_xpu = is_nested = property(lambda self: False)
     is_cpu = property(lambda self: self._meta.device.type == "cpu")
     is_meta = property(lambda self: self._meta.device.type == "meta")

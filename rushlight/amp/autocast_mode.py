@@ -15,7 +15,8 @@ import rushlight
 from rushlight.amp.policy import FLOAT32, LOWER, MADE_OF_PRODUCTS, WIDEST, WITH_STATE, functions_of
 from rushlight.errors import explain_error
 from rushlight.functional.intercept import intercept
-from rushlight.lazy.record import Handle, local
+from rushlight.lazy.handle import Handle
+from rushlight.lazy.record import local
 
 _HALVES = (rushlight.bfloat16, rushlight.float16)
 _AVAILABLE = ("cpu",)

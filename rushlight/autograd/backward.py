@@ -11,8 +11,9 @@ from rushlight.errors import explain_error, show_line, user_line
 from rushlight.functional import FUNCTIONS
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import TABLE
+from rushlight.lazy.handle import Handle
 from rushlight.lazy.macro import Expansion, Outside, record_as_one, stand_in, trace_macro
-from rushlight.lazy.record import Handle, Trace, emit_all, enter, local, record, switch_grad_mode
+from rushlight.lazy.record import Trace, emit_all, enter, local, record, switch_grad_mode
 from rushlight.lazy.trie import LEAF, MACRO, Entry
 from rushlight.lazy.views import overlaps, record_inplace
 

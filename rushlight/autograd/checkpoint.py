@@ -12,7 +12,8 @@ from rushlight.autograd.backward import grad_of
 from rushlight.autograd.function import FunctionCtx, connect
 from rushlight.autograd.graph import grad_fn
 from rushlight.autograd.modes import enable_grad, no_grad
-from rushlight.lazy.record import Handle, local
+from rushlight.lazy.handle import Handle
+from rushlight.lazy.record import local
 
 
 class CheckpointError(RuntimeError):

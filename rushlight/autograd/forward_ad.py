@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 from rushlight.autograd.forward import Level
 from rushlight.errors import explain_error
-from rushlight.lazy.record import Handle, local
+from rushlight.lazy.handle import Handle
+from rushlight.lazy.record import local
 
 
 class UnpackedDualTensor(NamedTuple):

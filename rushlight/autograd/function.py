@@ -6,7 +6,8 @@ from typing import Any
 
 from rushlight.errors import explain_error
 from rushlight.functional import FUNCTIONS
-from rushlight.lazy.record import Handle, enter, local, switch_grad_mode
+from rushlight.lazy.handle import Handle
+from rushlight.lazy.record import enter, local, switch_grad_mode
 from rushlight.lazy.trie import FUNCTION, Entry
 
 

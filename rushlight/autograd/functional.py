@@ -8,7 +8,7 @@ from typing import Any
 from rushlight.autograd.backward import grad as gradients
 from rushlight.autograd.modes import enable_grad
 from rushlight.functional import FUNCTIONS
-from rushlight.lazy.record import Handle
+from rushlight.lazy.handle import Handle
 
 
 def _as_tuple(name: str, what: str, value: Any) -> tuple[bool, tuple]:

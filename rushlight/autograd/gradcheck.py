@@ -10,7 +10,7 @@ import numpy as np
 from rushlight.autograd.backward import grad as gradients
 from rushlight.dtype import COMPLEX, FLOATING, float64
 from rushlight.functional import FUNCTIONS
-from rushlight.lazy.record import Handle
+from rushlight.lazy.handle import Handle
 from rushlight.lazy.step import flush
 
 

@@ -14,7 +14,8 @@ from rushlight.autograd.engine import fit
 from rushlight.autograd.pull import place_of, pull
 from rushlight.functional import FUNCTIONS
 from rushlight.ir.op import Op
-from rushlight.lazy.record import Handle, local, switch_grad_mode
+from rushlight.lazy.handle import Handle
+from rushlight.lazy.record import local, switch_grad_mode
 from rushlight.ops.tensor_code import T
 
 # Linear in the tensors at these positions together, the others being constants.

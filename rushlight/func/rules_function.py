@@ -10,7 +10,8 @@ from typing import Any
 from rushlight.autograd.function import Function, FunctionCtx, connect
 from rushlight.func.batch import Batch, Value
 from rushlight.ir.op import TABLE
-from rushlight.lazy.record import Handle, local, record
+from rushlight.lazy.handle import Handle
+from rushlight.lazy.record import local, record
 
 
 def tensors_of(context: Any) -> list[Any]:

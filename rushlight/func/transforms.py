@@ -19,7 +19,8 @@ from rushlight.errors import explain_error, show_line
 from rushlight.func.tree import flatten, tree_map, unflatten
 from rushlight.functional import FUNCTIONS
 from rushlight.ir.op import TABLE
-from rushlight.lazy.record import Handle, base_of, local, rebind, record
+from rushlight.lazy.handle import Handle, base_of
+from rushlight.lazy.record import local, rebind, record
 from rushlight.lazy.trie import LEAF as LEAF_ENTRY
 
 Argnums = int | tuple[int, ...]

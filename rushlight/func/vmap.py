@@ -17,8 +17,9 @@ from rushlight.func.transforms import transforms
 from rushlight.func.tree import LEAF, flatten, spread, unflatten
 from rushlight.functional import FUNCTIONS
 from rushlight.ir.meta import Meta
+from rushlight.lazy.handle import Handle
 from rushlight.lazy.nested import nested
-from rushlight.lazy.record import Handle, enter
+from rushlight.lazy.record import enter
 
 InDims = int | tuple | list | dict | None
 

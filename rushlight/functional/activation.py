@@ -10,7 +10,8 @@ from rushlight import random as rng
 from rushlight.functional.quick import unary
 from rushlight.functional.registry import FUNCTIONS, as_int, public, rule_helper
 from rushlight.ir.op import TABLE
-from rushlight.lazy.record import Handle, record
+from rushlight.lazy.handle import Handle
+from rushlight.lazy.record import record
 from rushlight.lazy.views import record_inplace
 
 _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805

@@ -11,7 +11,8 @@ from rushlight.functional.checks import write_apart
 from rushlight.functional.quick import binary
 from rushlight.functional.registry import METHODS, as_ints, public, rule_helper, write_out
 from rushlight.ir.op import TABLE
-from rushlight.lazy.record import Handle, record
+from rushlight.lazy.handle import Handle
+from rushlight.lazy.record import record
 from rushlight.lazy.views import record_inplace
 from rushlight.ops.tensor_code import conj as conjugate
 

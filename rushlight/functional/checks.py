@@ -6,7 +6,7 @@ from typing import Any
 
 from rushlight.errors import explain_error
 from rushlight.functional.registry import write_out
-from rushlight.lazy.record import Handle, base_of
+from rushlight.lazy.handle import Handle, base_of
 from rushlight.lazy.views import check_writable
 
 

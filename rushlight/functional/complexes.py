@@ -10,7 +10,8 @@ from rushlight.errors import explain_error
 from rushlight.functional.checks import write_apart
 from rushlight.functional.registry import FUNCTIONS, public, write_out
 from rushlight.ir.op import TABLE
-from rushlight.lazy.record import Handle, record
+from rushlight.lazy.handle import Handle
+from rushlight.lazy.record import record
 
 
 def _tensor(name: str, x: Any, argument: str = "input") -> Any:

@@ -14,7 +14,8 @@ from rushlight.functional.quick import unary
 from rushlight.functional.registry import METHODS, public
 from rushlight.ir.layout import format_name, stride_of, suggested
 from rushlight.ir.op import TABLE
-from rushlight.lazy.record import Handle, record
+from rushlight.lazy.handle import Handle
+from rushlight.lazy.record import record
 
 _TO = {"dtype", "device", "non_blocking", "copy", "memory_format", "other"}
 

@@ -16,7 +16,8 @@ from rushlight.ir.layout import format_name
 from rushlight.ir.meta import Meta, meta
 from rushlight.ir.op import TABLE
 from rushlight.lazy import record as recorder
-from rushlight.lazy.record import Handle, record
+from rushlight.lazy.handle import Handle
+from rushlight.lazy.record import record
 from rushlight.lazy.step import realise
 from rushlight.ops.rules import dense_stride
 

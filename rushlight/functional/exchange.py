@@ -12,7 +12,7 @@ from rushlight.device import resolve
 from rushlight.errors import explain_error
 from rushlight.functional.creation import from_numpy
 from rushlight.functional.registry import METHODS, public
-from rushlight.lazy.record import Handle
+from rushlight.lazy.handle import Handle
 
 
 class _Capsule:

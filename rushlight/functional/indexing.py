@@ -13,7 +13,8 @@ from rushlight.errors import explain_error
 from rushlight.functional.checks import write_apart
 from rushlight.functional.registry import public, rule_helper
 from rushlight.ir.op import TABLE
-from rushlight.lazy.record import Handle, local, record
+from rushlight.lazy.handle import Handle
+from rushlight.lazy.record import local, record
 from rushlight.lazy.views import record_inplace, record_view
 from rushlight.ops.rules import wrap_dim
 

@@ -11,7 +11,8 @@ from rushlight.functional.checks import check_apart, check_ndim
 from rushlight.functional.registry import as_ints, public, write_out
 from rushlight.functional.shaping import reshape
 from rushlight.ir.op import TABLE
-from rushlight.lazy.record import Handle, record
+from rushlight.lazy.handle import Handle
+from rushlight.lazy.record import record
 from rushlight.lazy.views import record_view
 from rushlight.ops.rules import wrap_dim
 

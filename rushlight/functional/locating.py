@@ -15,7 +15,7 @@ from rushlight.functional.indexing import nonzero
 from rushlight.functional.joining import tensor_split
 from rushlight.functional.registry import FUNCTIONS, as_int, public, write_out
 from rushlight.functional.results import RESULTS
-from rushlight.lazy.record import Handle
+from rushlight.lazy.handle import Handle
 
 
 @public(method=True)

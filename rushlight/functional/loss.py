@@ -289,7 +289,7 @@ def kl_div(
 
 
 def _lengths(value: Any) -> Any:
-    from rushlight.lazy.record import Handle
+    from rushlight.lazy.handle import Handle
 
     return value if isinstance(value, Handle) else FUNCTIONS["tensor"](value, dtype=dtypes.int64)
 

@@ -10,7 +10,8 @@ from rushlight.errors import explain_error
 from rushlight.functional.registry import FUNCTIONS, METHODS, as_int, public, write_out
 from rushlight.functional.results import RESULTS
 from rushlight.ir.op import TABLE
-from rushlight.lazy.record import Handle, record
+from rushlight.lazy.handle import Handle
+from rushlight.lazy.record import record
 
 
 @public()

@@ -13,7 +13,8 @@ from rushlight.functional.nn_norm import _batch_norm, _normalized_shape, batch_n
 from rushlight.functional.random import dropout_mask
 from rushlight.functional.registry import FUNCTIONS, public, rule_helper, write_out
 from rushlight.ir.op import TABLE
-from rushlight.lazy.record import Handle, record
+from rushlight.lazy.handle import Handle
+from rushlight.lazy.record import record
 from rushlight.ops.rules import wrap_dim
 
 

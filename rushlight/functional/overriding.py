@@ -16,8 +16,9 @@ from typing import Any
 from rushlight.errors import explain_error
 from rushlight.functional.intercept import intercept
 from rushlight.functional.registry import FUNCTIONS
+from rushlight.lazy.handle import Handle
 from rushlight.lazy.macro import MacroTrace
-from rushlight.lazy.record import Handle, local
+from rushlight.lazy.record import local
 
 
 class _Thread(threading.local):

@@ -7,7 +7,7 @@ from typing import Any
 from rushlight import dtype as dtypes
 from rushlight.errors import explain_error
 from rushlight.functional.registry import METHODS, public
-from rushlight.lazy.record import Handle
+from rushlight.lazy.handle import Handle
 
 
 @public()

@@ -11,7 +11,9 @@ import numpy as np
 
 from rushlight.ir.op import Op
 from rushlight.lazy import record as recorder
-from rushlight.lazy.record import HANDLES, NUMBERS, emit, enter, local, record, record_slowly
+from rushlight.lazy.grow import record_slowly
+from rushlight.lazy.handle import HANDLES
+from rushlight.lazy.record import NUMBERS, emit, enter, local, record
 
 _new = object.__new__
 

@@ -14,7 +14,8 @@ from rushlight.functional.registry import as_int, public, write_out
 from rushlight.ir.layout import format_name, stride_of
 from rushlight.ir.meta import meta
 from rushlight.ir.op import TABLE
-from rushlight.lazy.record import Handle, record
+from rushlight.lazy.handle import Handle
+from rushlight.lazy.record import record
 from rushlight.lazy.views import record_inplace
 from rushlight.ops.random import largest, layout_of
 from rushlight.ops.rules import dense_stride

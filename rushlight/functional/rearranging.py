@@ -13,7 +13,8 @@ from rushlight.functional.registry import FUNCTIONS, as_ints, public
 from rushlight.functional.shaping import flatten, movedim, reshape, transpose
 from rushlight.ir.layout import format_name
 from rushlight.ir.op import TABLE
-from rushlight.lazy.record import Handle, record
+from rushlight.lazy.handle import Handle
+from rushlight.lazy.record import record
 from rushlight.lazy.views import record_inplace
 from rushlight.ops.rules import wrap_dim
 

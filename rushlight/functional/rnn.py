@@ -13,7 +13,8 @@ from rushlight.functional.dropout import dropout as drop
 from rushlight.functional.packed import Grid, grid_of
 from rushlight.functional.registry import FUNCTIONS, public, rule_helper
 from rushlight.ir.op import TABLE
-from rushlight.lazy.record import Handle, local, record
+from rushlight.lazy.handle import Handle
+from rushlight.lazy.record import local, record
 from rushlight.ops.rnn import lstm_step
 from rushlight.ops.tensor_code import T
 

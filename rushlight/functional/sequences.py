@@ -14,7 +14,8 @@ from rushlight.errors import explain_error
 from rushlight.functional.creation import wants_grad
 from rushlight.functional.registry import as_ints, public, write_out
 from rushlight.ir.op import TABLE
-from rushlight.lazy.record import Handle, record
+from rushlight.lazy.handle import Handle
+from rushlight.lazy.record import record
 
 
 def _number(value: Any) -> Any:

@@ -15,7 +15,8 @@ from rushlight.functional.creation import wrap
 from rushlight.functional.registry import FUNCTIONS, as_int, public, write_out
 from rushlight.functional.results import RESULTS
 from rushlight.ir.op import TABLE
-from rushlight.lazy.record import Handle, record
+from rushlight.lazy.handle import Handle
+from rushlight.lazy.record import record
 from rushlight.ops.rules import wrap_dim
 
 

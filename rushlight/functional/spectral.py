@@ -13,7 +13,7 @@ from rushlight.functional.nn_pad import pad
 from rushlight.functional.rearranging import clone, roll
 from rushlight.functional.registry import apply, as_int, as_ints, write_out
 from rushlight.functional.sequences import arange
-from rushlight.lazy.record import Handle
+from rushlight.lazy.handle import Handle
 from rushlight.ops.fft import FLIPPED, check_dtype, half_spectrum, transform
 from rushlight.ops.reduce import dtype_name
 from rushlight.ops.rules import wrap_dim

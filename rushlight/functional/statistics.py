@@ -8,7 +8,7 @@ from rushlight import dtype as dtypes
 from rushlight.errors import explain_error
 from rushlight.functional.products import _matmul
 from rushlight.functional.registry import FUNCTIONS, public, write_out
-from rushlight.lazy.record import Handle
+from rushlight.lazy.handle import Handle
 from rushlight.ops.rules import wrap_dim, wrap_dims
 
 

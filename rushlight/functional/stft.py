@@ -10,7 +10,7 @@ from rushlight.functional.creation import ones
 from rushlight.functional.nn_pad import pad
 from rushlight.functional.registry import apply, as_int, public
 from rushlight.functional.spectral import fft, ifft, irfft, rfft
-from rushlight.lazy.record import Handle
+from rushlight.lazy.handle import Handle
 
 _SMALLEST = 1e-11  # what the windows' squares must add up to where a signal is divided by it
 

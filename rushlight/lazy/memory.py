@@ -8,7 +8,8 @@ from weakref import ref
 import numpy as np
 
 from rushlight.ir.op import TABLE
-from rushlight.lazy.record import base_of, local
+from rushlight.lazy.handle import base_of
+from rushlight.lazy.record import local
 from rushlight.lazy.step import flush, realise
 from rushlight.lazy.views import hidden_base
 

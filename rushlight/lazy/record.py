@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import sys
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -20,81 +19,14 @@ import numpy as np
 from rushlight import config
 from rushlight import dtype as dtypes
 from rushlight.errors import explain_error
-from rushlight.ir.meta import WEAK, Meta
+from rushlight.ir.meta import Meta
 from rushlight.ir.op import Op
+from rushlight.lazy.handle import HANDLES, Handle, is_shared, let_go
 from rushlight.lazy.trie import LEAF, STATE, Entry, root
 
 NUMBERS = {float, int, bool, complex}
-HANDLES: set[Any] = set()  # Handle and all its subclasses: to be found here is quicker than isinstance
 _new = object.__new__
 _sequence = itertools.count()
-
-
-class Handle:
-    """What every Tensor is to the recorder. The class attributes are the defaults of fields that few handles set.
-
-    _trace, _slot  the value it stands for, valid while `_trace` is the thread's pending trace
-    _meta          shape, dtype, strides, requires_grad
-    _array         the buffer of a realised base (storage dtype, logical shape)
-    _base, _chain  for views: the handle that owns the memory, and the view ops that lead from it
-    _views         for bases: weak references to their views, so that a write can invalidate them
-    _history       for realised results that require grad: (frozen trace, slot) they were computed by
-    _shared        True: NumPy code also holds the buffer; a weak reference: it may
-    """
-
-    _trace: Any = None
-    _slot: int = -1
-    _meta: Meta
-    _array: np.ndarray | None = None
-    _base: Handle | None = None
-    _chain: tuple = ()
-    _views: list | None = None
-    _history: tuple | None = None
-    _shared: Any = None
-    _version: int = 0
-    _failure: BaseException | None = None
-    _stands_for: Any = None  # set on stand-ins: brings their value in when they are used
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        HANDLES.add(cls)
-
-
-HANDLES.add(Handle)
-
-
-def base_of(handle: Any) -> Any:
-    """The handle that owns the memory. (Never `handle._base or handle`: a tensor's truth is its value.)"""
-    return handle if handle._base is None else handle._base
-
-
-def is_shared(base: Handle) -> bool:
-    """Whether NumPy code may hold the base's buffer."""
-    shared = base._shared
-    return shared is not None and (shared is True or shared() is not None)
-
-
-def let_go(base: Handle) -> None:
-    """Memory that came from NumPy code, which has since dropped it, is the tensor's own."""
-    if base._array is not None and base._array.base is None and _references(base) == _ALONE:
-        base._shared = None
-
-
-def _references(base: Handle) -> int:
-    """How often the interpreter says that the buffer is referred to; 0 where it does not count."""
-    return sys.getrefcount(base._array) if hasattr(sys, "getrefcount") else 0
-
-
-def _count_when_alone() -> int:
-    """What `_references` says of a buffer that only its tensor holds: measured, because interpreters differ."""
-    probe = Handle()
-    probe._array = np.empty(0)
-    return _references(probe) or -1
-
-
-_ALONE = _count_when_alone()
-
-
 _result_class: type = Handle
 _derive: Any = None
 
@@ -355,6 +287,8 @@ def record(op: Op, inputs: Sequence[Any], static: tuple = ()) -> Any:
     here = trace.node
     node = here.likely if key == here.likely_key else here.get(key)
     if node is None:
+        from rushlight.lazy.grow import record_slowly
+
         return record_slowly(trace, key, numbers)
     if numbers:
         trace.scalars += numbers
@@ -427,145 +361,6 @@ def emit_all(trace: Trace, node: Entry) -> list[Any]:
         results.append(handle)
         slot += 1
     return results
-
-
-def record_slowly(trace: Trace, key: tuple, numbers: list[Any]) -> Any:
-    """A key not seen here before, or one that must run at once: check it, remember it, emit."""
-    from rushlight.lazy import step
-
-    if trace.node.depth >= config.trace_limit and not key[0].view and trace.expandable:
-        # Views are left out: `enter` records them while the key of another op is half built.
-        operands = {s: trace.handles[s]() for s in _slots_of(key)}  # kept alive through the flush
-        step.flush()
-        return record(key[0], _inputs_again(key, operands, numbers), _static_again(trace, key[0], key[-1]))
-    node = trace.node.next.get(key)
-    if node is None:
-        node = grow(trace, key)
-    trace.scalars.extend(numbers)
-    trace.node = node
-    result = emit(trace, node)
-    if node.eager and not node.op.view:
-        step.flush()
-    return result
-
-
-def _slots_of(key: tuple) -> list[int]:
-    found: list[int] = []
-    for item in key[1:-1]:
-        if item.__class__ is int:
-            found.append(item)
-        elif item.__class__ is tuple:
-            found.extend(item)
-    return found
-
-
-def _inputs_again(key: tuple, handles: dict[int, Any], numbers: list[Any]) -> list[Any]:
-    rest = iter(numbers)
-    return [
-        next(rest) if item in NUMBERS else tuple(handles[s] for s in item) if item.__class__ is tuple
-        else None if item is None else handles[item]
-        for item in key[1:-1]
-    ]  # fmt: skip
-
-
-def _static_again(old: Trace, op: Op, static: tuple) -> tuple:
-    """The static arguments for this thread's new trace, which counts its generators anew."""
-    if not op.random:
-        return static
-    at = op.statics.index("generator")
-    return static[:at] + (local.trace.enter_generator(old.generators[static[at]][0]),) + static[at + 1 :]
-
-
-def grow(trace: Trace, key: tuple) -> Entry:
-    """Infer and append an unknown entry below the trace's node. Raises with nothing recorded when the checks fail."""
-    op: Op = key[0]
-    parent = trace.node
-    inputs: list[Any] = []
-    metas: list[Any] = []
-    numbers = 0
-    for item in key[1:-1]:
-        if item is None:
-            inputs.append(None)
-            metas.append(None)
-        elif item in NUMBERS:
-            inputs.append(~(parent.scalars + numbers))
-            metas.append(WEAK[item])
-            numbers += 1
-        elif item.__class__ is tuple:
-            inputs.append(item)
-            metas.append(tuple(trace.meta_of(s) for s in item))
-        else:
-            inputs.append(item)
-            metas.append(trace.meta_of(item))
-    _check_numbers(op, key[1:-1])
-    _check_devices(op, metas)
-    found = op.infer(*metas, **dict(zip(op.statics, key[-1], strict=True)))
-    results = found if found.__class__ is tuple else (found,)
-    results = _with_autograd(op, metas, results, parent.grad_mode)
-    storage: tuple[int, ...] = ()
-    if (op.inplace or op.view and not op.untracked) and inputs:  # writes through .data count for that alias alone
-        storage = (trace.storage_of(inputs[0]),) * len(results)
-    node = Entry(parent, key, op, tuple(inputs), key[-1], results, numbers=numbers, storage=storage)
-    from rushlight.lazy import explain
-
-    if trace.expandable:  # what a macro or a composite op is made of is no step of the user's
-        explain.note_miss(parent, node)
-    parent.next[key] = node
-    return node
-
-
-def _with_autograd(op: Op, metas: list[Any], results: tuple[Meta, ...], grad_mode: bool) -> tuple[Meta, ...]:
-    """Say which results require a gradient."""
-    flat = [m for item in metas if item is not None for m in (item if item.__class__ is tuple else (item,))]
-    needs = any(m.requires_grad for m in flat)
-    if op.inplace and metas[0].requires_grad and not grad_mode:
-        # Written without recording: the tensor stays what it was to autograd (a leaf, or a result whose gradient
-        # passes through unchanged).
-        return (results[0].variant(requires_grad=True, leaf=metas[0].leaf),) + results[1:]
-    if not (needs and grad_mode and op.differentiable):
-        return results
-    return tuple(
-        m.variant(requires_grad=True, leaf=False) if m.dtype.category >= dtypes.FLOATING else m for m in results
-    )
-
-
-def _check_numbers(op: Op, items: tuple) -> None:
-    """Python numbers stand for operands only where the signature says so, and for all operands of few ops."""
-    for slot, item in zip(op.slots, items, strict=False):
-        if item in NUMBERS and slot.kind in ("Tensor", "Tensor?"):
-            raise TypeError(
-                explain_error(
-                    op.name, got=f"{slot.name} of type {item.__name__}", expected="a tensor", fix="torch.tensor(number)"
-                )
-            )
-    if items and not op.numbers_alone and op.slots and op.slots[0].kind == "Operand" and NUMBERS.issuperset(items):
-        raise TypeError(
-            explain_error(
-                op.name, got=f"{' and '.join(item.__name__ for item in items)}", expected="a tensor among the operands",
-                fix="torch.tensor(number)",
-            )
-        )  # fmt: skip
-
-
-def _check_devices(op: Op, metas: list[Any]) -> None:
-    """All tensors on one device; 0-d CPU tensors mix freely, as in PyTorch (M3)."""
-    places = {}
-    for index, item in enumerate(metas):
-        for m in item if item.__class__ is tuple else (item,):
-            if m is not None and not m.weak and not (m.shape == () and m.device.type == "cpu"):
-                places.setdefault(str(m.device), index)
-    if len(places) > 1:
-        names = {place: op.slots[i].name if i < len(op.slots) else str(i) for place, i in places.items()}
-        first, second = list(names)[:2]
-        raise RuntimeError(
-            explain_error(
-                op.name,
-                got=f"tensors on different devices ({', '.join(f'argument {n!r} on {place}' for place, n in names.items())})",
-                expected="all tensors to be on the same device",
-                fix=f"write {names[first]}.to('{second}') or {names[second]}.to('{first}'); in a training loop model.to(device) once, "
-                "and x, y = x.to(device), y.to(device) for every batch",
-            )
-        )
 
 
 def rebind(handle: Any, trace: Trace, slot: int, meta: Meta, *, tracked: bool = True) -> None:

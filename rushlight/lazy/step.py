@@ -13,7 +13,8 @@ import numpy as np
 from rushlight import config
 from rushlight import device as devices
 from rushlight.lazy import explain
-from rushlight.lazy.record import Trace, base_of, fresh_trace, local
+from rushlight.lazy.handle import base_of
+from rushlight.lazy.record import Trace, fresh_trace, local
 from rushlight.lazy.trie import Entry, prune
 from rushlight.lazy.views import base_array
 

@@ -15,19 +15,16 @@ from rushlight.errors import explain_error
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import TABLE, Op, Param
 from rushlight.lazy import record as recorder
+from rushlight.lazy.grow import record_slowly
+from rushlight.lazy.handle import HANDLES, base_of, is_shared, let_go
 from rushlight.lazy.record import (
-    HANDLES,
     Trace,
     append_leaf,
-    base_of,
-    is_shared,
     key_of,
-    let_go,
     local,
     new_handle,
     rebind,
     record,
-    record_slowly,
     set_derive,
     switch_grad_mode,
 )  # fmt: skip
