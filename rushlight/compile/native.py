@@ -12,7 +12,6 @@ import numpy as np
 from rushlight import config
 from rushlight.backend import load
 from rushlight.compile.exact import exact
-from rushlight.compile.fuse import fuse
 from rushlight.compile.passes import NATIVE_PASSES, run_passes
 from rushlight.errors import Fault, OutOfMemoryError
 from rushlight.ir.graph import Graph
@@ -36,12 +35,19 @@ class Native:
             self._reference = load("numpy").compile_graph(self.graph)
         return self._reference(*given)
 
-    def compile(self) -> None:
-        """Make the machine code."""
+    def compile(self, anew: bool = False) -> None:
+        """Make the machine code, or find what an earlier process made; `anew` if every stage is to be seen."""
         stages, backend = self.stages, load()
-        graph = run_passes(self.graph, NATIVE_PASSES, stages)
-        fused = stages["fuse"] = fuse(graph, backend.LEADERS, backend.has_code, backend.may_fail)
-        self.code = stages["plan"] = backend.compile_fused(fused, self.replaceable)
+        key = backend.plan_key(self.graph, self.replaceable)  # before the passes, which add values
+        self.code = None if anew else backend.remembered(key, self.graph)
+        if self.code is None:
+            from rushlight.compile.fuse import fuse
+
+            graph = run_passes(self.graph, NATIVE_PASSES, stages)
+            fused = stages["fuse"] = fuse(graph, backend.LEADERS, backend.has_code, backend.may_fail)
+            self.code = backend.compile_fused(fused, self.replaceable)
+            backend.remember(key, self.graph, self.code)
+        stages["plan"] = self.code
 
     def summary(self) -> str:
         """How the graph runs, in a line."""

@@ -33,7 +33,7 @@ class Program:
             return f"program: {len(self.graph.nodes)} ops; {how}\n{self.graph}"
         compile_now = getattr(self.run, "compile", None)
         if stage not in self.stages and compile_now is not None:
-            compile_now()
+            compile_now(anew=True)
         if stage not in self.stages:
             raise ValueError(f"explain: got stage {stage!r}; expected one of {', '.join(self.stages)}.")
         return str(self.stages[stage])

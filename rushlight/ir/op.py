@@ -102,10 +102,15 @@ class Op:
         return f"<op {self.name}>"
 
     def __reduce__(self) -> tuple:
-        return (TABLE.__getitem__, (self.name,))
+        return (named, (self.name,))
 
 
 TABLE: dict[str, Op] = {}
+
+
+def named(name: str) -> Op:
+    """The op of the table with this name."""
+    return TABLE[name]
 
 
 def parse_signature(text: str) -> tuple[str, tuple[Param, ...]]:

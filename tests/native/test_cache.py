@@ -103,9 +103,9 @@ def test_an_entry_for_another_processor_is_never_used(folder, monkeypatch):
     foreign = entry(folder)
     foreign_bytes = foreign.read_bytes()
     monkeypatch.setattr(jit, "fingerprint", lambda: mine)
-    assert diskcache.load(text, mine) is None
-    os.rename(foreign, diskcache._path(text, mine))
-    assert diskcache.load(text, mine) is None, "the fingerprint inside the file decides"
+    assert diskcache.load(jit.name(text), mine) is None
+    os.rename(foreign, diskcache._path(jit.name(text), mine))
+    assert diskcache.load(jit.name(text), mine) is None, "the fingerprint inside the file decides"
     jit._addresses.clear()
     assert works(text, 8.0) and entry(folder).read_bytes() != foreign_bytes
 
@@ -169,7 +169,7 @@ def test_a_folder_that_everybody_can_write_is_not_trusted(folder):
     text = add_text(10.0)
     jit.address(text)
     folder.chmod(0o777)
-    assert diskcache.load(text, jit.fingerprint()) is None and "every user" in diskcache.problem()
+    assert diskcache.load(jit.name(text), jit.fingerprint()) is None and "every user" in diskcache.problem()
     diskcache.store("text", MARK, b"")
     assert diskcache.usage()[0] == 1
 
@@ -215,10 +215,10 @@ def test_the_command(folder, capsys):
     diskcache.store("text", MARK, bytes(100))
     assert cli.main(["cache"]) == 0
     shown = capsys.readouterr().out
-    assert str(folder) in shown and "kernels  1" in shown
+    assert str(folder) in shown and "entries  1 " in shown
     assert cli.main(["cache", "--clear"]) == 0
     shown = capsys.readouterr().out
-    assert "deleted  1" in shown and "kernels  0" in shown and diskcache.usage() == (0, 0)
+    assert "deleted  1" in shown and "entries  0 " in shown and diskcache.usage() == (0, 0)
 
 
 # -- many processes ----------------------------------------------------------------------------------------------------
@@ -273,7 +273,7 @@ def test_32_processes_compile_the_same_kernels(folder):
             os._exit(0 if all(works(text, float(i)) for i, text in enumerate(texts)) else 1)
         children.append(child)
     assert [os.waitpid(child, 0)[1] for child in children] == [0] * 32
-    assert all(diskcache.load(text, jit.fingerprint()) for text in texts) and len(list(folder.iterdir())) == 4
+    assert all(diskcache.load(jit.name(text), jit.fingerprint()) for text in texts) and len(list(folder.iterdir())) == 4
 
 
 def test_writers_that_are_killed(folder):

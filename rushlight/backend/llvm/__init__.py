@@ -6,7 +6,8 @@ import importlib
 from typing import Any
 
 _WHERE = {
-    "LEADERS": "lower", "has_code": "lower", "may_fail": "grids", "compile_fused": "program", "set_threads": "threads",
+    "LEADERS": "lower", "has_code": "lower", "may_fail": "grids", "compile_fused": "program", "plan_key": "plans",
+    "remember": "program", "remembered": "program", "set_threads": "threads",
 }  # fmt: skip
 
 
@@ -16,4 +17,4 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'rushlight.backend.llvm' has no attribute {name!r}")
 
 
-__all__ = ["LEADERS", "compile_fused", "has_code", "may_fail", "set_threads"]
+__all__ = ["LEADERS", "compile_fused", "has_code", "may_fail", "plan_key", "remember", "remembered", "set_threads"]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from rushlight.backend.llvm.layout import Layout
+from rushlight.backend.llvm.layout import Layout, Place
 from rushlight.backend.llvm.random import fill_for, read_by
 from rushlight.backend.numpy.half import to_compute, to_storage
 from rushlight.backend.numpy.interpreter import number_as, placed
@@ -67,8 +68,54 @@ def stored(graph: Graph, layout: Layout, value: int) -> Getter:
     return lambda run: array_of(meta, run.arena, storage.offset + offset)
 
 
-def call(graph: Graph, layout: Layout, node: Node) -> Callable[[Run], None]:
-    """A function that runs the node's reference on what is in memory and puts the results there."""
+class Call:
+    """Runs a node's reference on what is in memory and puts the results there."""
+
+    def __init__(self, graph: Graph, layout: Layout, node: Node):
+        self.graph, self.layout, self.node = graph, layout, node
+        self._run = _runner(graph, layout, node)
+
+    def __call__(self, run: Run) -> None:
+        self._run(run)
+
+    def portable(self, entry: int | None) -> Portable:
+        """The same for another process; `entry` says there which recorded entry it belongs to."""
+        values, todo = set(), [*self.node.operands(), *self.node.outputs]
+        while todo:
+            v = todo.pop()
+            values.add(v)
+            if v in self.layout.sources:
+                todo += self.layout.sources[v].inputs[:1]
+        sources = {v: replace(self.layout.sources[v], entry=None) for v in values if v in self.layout.sources}
+        return Portable(
+            {v: self.graph.metas[v] for v in values},
+            {v: self.graph.constants[v] for v in values if v in self.graph.constants},
+            sources,
+            {v: self.layout.places[v] for v in values if v in self.layout.places and v not in self.graph.constants},
+            replace(self.node, entry=entry),
+        )
+
+
+@dataclass
+class Portable:
+    """A call as plain data: what the graph and the layout say of the values that it touches, and its node."""
+
+    metas: dict[int, Meta]
+    constants: dict[int, Any]
+    sources: dict[int, Node]
+    places: dict[int, Place]
+    node: Node
+
+    def placed(self, entries: Sequence[Any]) -> Call:
+        """The call, in this process."""
+        if self.node.entry is not None:
+            self.node.entry = entries[self.node.entry]
+        graph = Graph(metas=self.metas, constants=self.constants)  # type: ignore[arg-type]  # looked up by value, like a list
+        layout = Layout(graph, places=self.places, sources=self.sources)
+        return Call(graph, layout, self.node)
+
+
+def _runner(graph: Graph, layout: Layout, node: Node) -> Callable[[Run], None]:
     if node.op.reference is None:
         raise NotImplementedError(f"{node.op.name} has no NumPy reference")
     static = {k: v for k, v in node.static.items() if not (node.op.random and k == "generator")}

@@ -1,13 +1,13 @@
-"""Compiled kernels on disk, so that a kernel is compiled once per machine.
+"""Compiled kernels and the plans of Programs on disk, so that a step is compiled once per machine.
 
-One file an entry, named by a hash of the text and of everything else that decides the machine code. An entry is a
-checksum, the fingerprint of the processor and compiler that it is for, and the object's bytes; one that does not
+One file an entry, named by a hash of its key and of everything else that decides what is in it. An entry is a
+checksum, the fingerprint of what it is for (processor, compiler), and its bytes; one that does not
 check out is deleted and counts as absent. Writers make a temporary file and rename it, so any number of processes may
 share a folder, and one that is killed leaves at most a temporary file, which `prune` removes. A folder that cannot be
 used is never an error: kernels are then kept in memory only, and `problem` says why.
 
-    load(text, fingerprint) -> bytes | None
-    store(text, fingerprint, data)
+    load(key, fingerprint) -> bytes | None
+    store(key, fingerprint, data)
     prune(limit)        delete the entries not used for longest until at most 4/5 of `limit` bytes are left
     clear() -> int      delete every entry; how many there were
     usage() -> (entries, bytes)
@@ -46,9 +46,9 @@ def folder() -> Path:
     return Path(os.path.expanduser(base)) / "rushlight" / "kernels"
 
 
-def _path(text: str, fingerprint: str) -> Path:
-    key = hashlib.sha256(fingerprint.encode() + b"\0" + text.encode()).hexdigest()
-    return folder() / f"{key}.o"
+def _path(key: str, fingerprint: str) -> Path:
+    name = hashlib.sha256(fingerprint.encode() + b"\0" + key.encode()).hexdigest()
+    return folder() / f"{name}.o"
 
 
 def _packed(fingerprint: str, data: bytes) -> bytes:
@@ -58,7 +58,7 @@ def _packed(fingerprint: str, data: bytes) -> bytes:
 
 
 def _unpacked(entry: bytes, fingerprint: str) -> bytes | None:
-    """The object in an entry; None if the entry is damaged or for something else."""
+    """What is in an entry; None if the entry is damaged or for something else."""
     start = len(_MAGIC) + _DIGEST
     mark = fingerprint.encode()
     head = len(mark).to_bytes(4, "little") + mark
@@ -69,11 +69,11 @@ def _unpacked(entry: bytes, fingerprint: str) -> bytes | None:
     return entry[start + len(head) :]
 
 
-def load(text: str, fingerprint: str) -> bytes | None:
-    """The object compiled from `text` for this processor and compiler, if a sound one is there."""
+def load(key: str, fingerprint: str) -> bytes | None:
+    """What was stored under a key for this fingerprint, if it is there and sound."""
     if config.cache_limit <= 0 or _untrusted(folder()):
         return None
-    path = _path(text, fingerprint)
+    path = _path(key, fingerprint)
     try:
         with open(path, "rb") as file:
             used = os.fstat(file.fileno()).st_mtime
@@ -88,11 +88,11 @@ def load(text: str, fingerprint: str) -> bytes | None:
     return data
 
 
-def store(text: str, fingerprint: str, data: bytes) -> None:
-    """Keep an object. Whatever goes wrong, the entry is then absent or complete."""
+def store(key: str, fingerprint: str, data: bytes) -> None:
+    """Keep some bytes. Whatever goes wrong, the entry is then absent or complete."""
     if config.cache_limit <= 0:
         return
-    path = _path(text, fingerprint)
+    path = _path(key, fingerprint)
     temporary = path.with_name(f"{path.stem}.{secrets.token_hex(6)}.tmp")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

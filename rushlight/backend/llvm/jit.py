@@ -2,12 +2,14 @@
 
     address(text) -> int                the address of the function `kernel` of a module
     addresses(texts) -> list[int]       the same for many; those that are not yet loaded are linked in one go
+    name(text) -> str                   what a kernel is known by, in memory and on disk
+    known(names) -> dict | None         the addresses of kernels compiled before; None if one of them is neither in memory nor on disk
     library(text, exports) -> dict      the addresses of a module's symbols; it may call functions of this process
     verify(text)                        raises ValueError where LLVM finds the module wrong; for tests
     object_for(text, target, cpu)       the object file that a module becomes on any target of the table
     assembly_for(text, target, cpu)     the same as assembly
 
-Code is looked up by its text in memory, then on disk (`diskcache`), then compiled: 4 to 40 ms a kernel against 0.1 ms
+Code is looked up by a hash of its text in memory, then on disk (`diskcache`), then compiled: 4 to 40 ms a kernel against 0.1 ms
 from disk. Kernels that are new at once are compiled on as many threads as `config.threads` says. What has been loaded
 stays loaded until the process ends, since Programs and threads may be inside it at any time. All functions may be
 called from any thread. There is no pass pipeline: the generators write what they want executed, and LLVM selects the
@@ -39,33 +41,42 @@ lock = threading.RLock()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
 
-_addresses: dict[str, int] = {}
+_addresses: dict[str, int] = {}  # by name
 _libraries = itertools.count()
 
 
 def address(text: str) -> int:
     """The address of `kernel`, compiled from a module's text. ValueError if LLVM finds the text wrong."""
-    found = _addresses.get(text)
-    return addresses([text])[0] if found is None else found
+    return addresses([text])[0]
 
 
 def addresses(texts: Sequence[str]) -> list[int]:
     """The address of each module's `kernel`; equal texts have equal addresses."""
-    missing = list(dict.fromkeys(text for text in texts if text not in _addresses))
-    if missing:
+    names = list(map(name, texts))
+    if not _addresses.keys() >= set(names):
         with lock:
-            missing = [text for text in missing if text not in _addresses]
+            missing = {n: text for n, text in zip(names, texts, strict=True) if n not in _addresses}
             if missing:
-                names = [_name(text) for text in missing]
-                found = _link(_objects(missing, [{"kernel": name} for name in names]), names)
-                _addresses.update((text, found[name]) for text, name in zip(missing, names, strict=True))
-    return [_addresses[text] for text in texts]
+                _addresses.update(_link(_objects(list(missing.values()), [{"kernel": n} for n in missing]), list(missing)))
+    return [_addresses[n] for n in names]
+
+
+def known(names: Sequence[str]) -> dict[str, int] | None:
+    """The addresses of kernels that have been compiled before, by name; None if the machine code of one is gone."""
+    with lock:
+        missing = list(dict.fromkeys(n for n in names if n not in _addresses))
+        objects = [diskcache.load(n, fingerprint()) for n in missing]
+        if None in objects:
+            return None
+        if missing:
+            _addresses.update(_link([data for data in objects if data is not None], missing))
+    return {n: _addresses[n] for n in names}
 
 
 def library(text: str, exports: Sequence[str]) -> dict[str, int]:
     """The addresses of a module's symbols. What it declares without defining is looked up in this process."""
     with lock:
-        return _link(_objects([text], [{name: name for name in exports}]), exports)
+        return _link(_objects([text], [{symbol: symbol for symbol in exports}]), exports)
 
 
 def verify(text: str) -> None:
@@ -89,7 +100,8 @@ def assembly_for(text: str, to: Target | None = None, cpu: str = "") -> str:
         return _machine_for(to, cpu).emit_assembly(_parse(text))
 
 
-def _name(text: str) -> str:
+@functools.lru_cache(8192)
+def name(text: str) -> str:
     """The kernel's symbol: modules linked together must not share one."""
     return "kernel_" + hashlib.sha256(text.encode()).hexdigest()[:32]
 
@@ -157,7 +169,7 @@ def _parse(text: str, context: Any = None) -> Any:
 def _objects(texts: Sequence[str], exports: Sequence[dict[str, str]]) -> list[bytes]:
     """Each module's object, from the disk or new. Exports get other names; all else becomes internal."""
     mark = fingerprint()
-    objects = [diskcache.load(text, mark) for text in texts]
+    objects = [diskcache.load(name(text), mark) for text in texts]
     # The longest first, so that the threads end at about the same time.
     work = sorted((i for i, data in enumerate(objects) if data is None), key=lambda i: len(texts[i]))
     errors: list[BaseException] = []
@@ -171,7 +183,7 @@ def _objects(texts: Sequence[str], exports: Sequence[dict[str, str]]) -> list[by
                 return
             try:
                 objects[index] = data = _compiled(machine, texts[index], exports[index])
-                diskcache.store(texts[index], mark, data)
+                diskcache.store(name(texts[index]), mark, data)
             except BaseException as error:
                 errors.append(error)
 
@@ -238,8 +250,8 @@ def _library() -> Any:
         "LLVMPY_GetBufferSize": (number, [address]),
         "LLVMPY_DisposeMemoryBuffer": (None, [address]),
     }
-    for name, (result, arguments) in types.items():
-        function = getattr(library, name)
+    for symbol, (result, arguments) in types.items():
+        function = getattr(library, symbol)
         function.restype, function.argtypes = result, arguments
     return library
 
@@ -264,9 +276,9 @@ def _link(objects: Sequence[bytes], names: Sequence[str]) -> dict[str, int]:
     builder = llvm.JITLibraryBuilder().add_current_process()
     for data in objects:
         builder.add_object_img(data)
-    for name in names:
-        builder.export_symbol(name)
+    for symbol in names:
+        builder.export_symbol(symbol)
     tracker = builder.link(_engine(), f"library_{next(_libraries)}")
-    found = {name: tracker[name] for name in names}
+    found = {symbol: tracker[symbol] for symbol in names}
     tracker.detach()
     return found

@@ -272,8 +272,8 @@ class Lowering:
         roots = [self.layout.root(v) for v in node.operands() if v not in self.graph.constants]
         self.instructions.append(
             Instruction(
-                label=node.op.name, text="", words=[], units=1, grain=1, entries=[node.entry],
-                call=calls.call(self.graph, self.layout, node), reads=[self.layout.place(v).storage for v in roots],
+                label=node.op.name, words=[], units=1, grain=1, entries=[node.entry],
+                call=calls.Call(self.graph, self.layout, node), reads=[self.layout.place(v).storage for v in roots],
                 writes=[self.layout.places[v].storage for v in node.outputs if v in self.layout.places],
             )
         )  # fmt: skip

@@ -6,37 +6,25 @@ import functools
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rushlight.backend.llvm import jit, memory, runtime
+from rushlight.backend.llvm import jit, memory, plans, runtime
 from rushlight.backend.llvm.calls import Run
-from rushlight.backend.llvm.instruction import CHUNK, Instruction, Word
+from rushlight.backend.llvm.instruction import CHUNK, Instruction, Plan, Step, Word
 from rushlight.backend.llvm.layout import Storage, span
-from rushlight.backend.llvm.lower import Lowering
 from rushlight.backend.numpy.interpreter import maker
 from rushlight.errors import Fault
-from rushlight.ir.groups import Fused
+from rushlight.ir.graph import Graph
 from rushlight.ir.meta import Meta
+
+if TYPE_CHECKING:
+    from rushlight.backend.llvm.lower import Lowering
+    from rushlight.ir.groups import Fused
 
 # Told of every run: (name, [(instructions, start, end)], bytes of the arena, bytes of the outputs, start), in monotonic nanoseconds.
 observers: list[Callable[..., None]] = []
-
-
-@dataclass
-class Step:
-    """Instructions that need not wait for each other: one group of the table, or a Python call."""
-
-    instructions: list[Instruction]
-
-    @property
-    def call(self) -> Callable[[Run], None] | None:
-        return self.instructions[0].call
-
-    def __str__(self) -> str:
-        return "; ".join(map(str, self.instructions))
 
 
 def steps_of(instructions: Sequence[Instruction]) -> list[Step]:
@@ -68,33 +56,46 @@ def alive(steps: Sequence[Step]) -> None:
                 storage.last = index
 
 
+def plan_of(lowering: Lowering) -> Plan:
+    """The instructions in steps, with a place in the arena for all that is temporary."""
+    graph, steps = lowering.graph, steps_of(lowering.instructions)
+    alive(steps)
+    return Plan(
+        steps=steps,
+        leaves=[graph.metas[v] for v in graph.leaves],
+        outputs=[graph.metas[v] for v in lowering.outputs],
+        kinds=["f64" if graph.metas[v].dtype.is_floating_point else "i64" for v in graph.numbers],
+        donated=sorted(lowering.donated.items()),
+        constants=lowering.layout.constants,
+        arena=memory.plan(lowering.layout.temporaries, len(steps)),
+        ops=len(graph.nodes),
+    )
+
+
 class Code:
-    """The native code of one graph: `run(leaves, numbers, generators, targets) -> arrays of the outputs`."""
+    """The native code of one graph: `run(leaves, numbers, generators, targets) -> arrays of the outputs`.
 
-    def __init__(self, lowering: Lowering):
-        graph = lowering.graph
-        self.lowering = lowering
-        self.steps = steps_of(lowering.instructions)
-        alive(self.steps)
-        self.arena = memory.plan(lowering.layout.temporaries, len(self.steps))
-        self.leaves, self.numbers = len(graph.leaves), len(graph.numbers)
-        odd = [(i, graph.metas[v]) for i, v in enumerate(graph.leaves)]
-        self.odd_leaves = [(i, m) for i, m in odd if m.overlaps or span(m) != m.numel * m.dtype.itemsize]
-        metas = [graph.metas[v] for v in lowering.outputs]
-        self.makers = [_maker(m) for m in metas]
-        self.donated = sorted(lowering.donated.items())
-        self.fresh = [index for index in range(len(metas)) if index not in lowering.donated]
-        kinds = ["f64" if graph.metas[v].dtype.is_floating_point else "i64" for v in graph.numbers]
-        self.table = runtime.Table(len(graph.leaves), len(metas), kinds)
+    `lowering` is what it was made from; None if the plan comes from another process.
+    """
+
+    def __init__(self, plan: Plan, kernels: dict[str, int], lowering: Lowering | None = None):
+        self.plan, self.lowering = plan, lowering
+        self.steps, self.arena, self.donated = plan.steps, plan.arena, plan.donated
+        self.leaves, self.numbers = len(plan.leaves), len(plan.kinds)
+        self.odd_leaves = [
+            (i, m) for i, m in enumerate(plan.leaves) if m.overlaps or span(m) != m.numel * m.dtype.itemsize
+        ]
+        self.makers = [_maker(m) for m in plan.outputs]
+        replacing = {index for index, _ in plan.donated}
+        self.fresh = [index for index in range(len(plan.outputs)) if index not in replacing]
+        self.table = runtime.Table(self.leaves, len(plan.outputs), plan.kinds)
         self._idle = [self.table]  # threads that run this code at the same time take a table each
-        self.stretches = self._lay_out()
+        self.stretches = self._lay_out(kernels)
 
-    def _lay_out(self) -> list[tuple[int, int] | Callable[[Run], None]]:
-        """Fill the table; what to do in order: ranges of its groups, and Python calls."""
-        table, kept = self.table, self.lowering.layout.constants
-        constants = [table.constant(array) for array in kept]
-        texts = [i.text for step in self.steps for i in step.instructions if i.call is None]
-        kernels = dict(zip(texts, jit.addresses(texts), strict=True))
+    def _lay_out(self, kernels: dict[str, int]) -> list[tuple[int, int] | Callable[[Run], None]]:
+        """Fill the table; what to do in order: ranges of its groups, and Python calls. `kernels`: addresses by name."""
+        table = self.table
+        constants = [table.constant(array) for array in self.plan.constants]
 
         def place(storage: Storage, offset: int) -> runtime.Place:
             base = {
@@ -114,7 +115,7 @@ class Code:
                 continue
             index = table.group(serial=sum(i.cost for i in step.instructions) < CHUNK)
             for i in step.instructions:
-                table.add(kernels[i.text], [word(w) for w in i.words], i.units, i.grain)
+                table.add(kernels[i.kernel], [word(w) for w in i.words], i.units, i.grain)
             if stretches and isinstance(stretches[-1], tuple):
                 stretches[-1] = (stretches[-1][0], index + 1)
             else:
@@ -178,7 +179,7 @@ class Code:
         """Tell the observers what ran when."""
         timed = [(s.instructions, *next(groups if s.call is None else calls)) for s in self.steps]
         for observer in tuple(observers):
-            observer(f"program of {len(self.lowering.graph.nodes)} ops", timed, self.arena, outputs, started)
+            observer(f"program of {self.plan.ops} ops", timed, self.arena, outputs, started)
 
     def _donate(
         self, leaves: Sequence[np.ndarray], targets: Sequence[np.ndarray | None], outputs: list[Any]
@@ -206,7 +207,7 @@ class Code:
         return kernels + (f"; NumPy runs {numpy}" if numpy else "")
 
     def __str__(self) -> str:
-        size = f"arena {self.arena:,} bytes, {len(self.lowering.donated)} outputs in place"
+        size = f"arena {self.arena:,} bytes, {len(self.donated)} outputs in place"
         return "\n".join([size, *(f"{n}: {step}" for n, step in enumerate(self.steps))])
 
 
@@ -234,4 +235,23 @@ def laid_out(array: np.ndarray, meta: Meta) -> np.ndarray:
 
 def compile_fused(fused: Fused, replaceable: dict[int, int]) -> Code:
     """The code of a fused graph. `replaceable`: slots of the trace that may be written over a leaf, by its number."""
-    return Code(Lowering(fused, replaceable))
+    # Here, since it brings in the generators of all kernels, which a graph compiled before does not need.
+    from rushlight.backend.llvm.lower import Lowering
+
+    lowering = Lowering(fused, replaceable)
+    plan = plan_of(lowering)
+    instructions = [i for step in plan.steps for i in step.instructions if i.call is None]
+    addresses = jit.addresses([i.text for i in instructions])
+    return Code(plan, {i.kernel: at for i, at in zip(instructions, addresses, strict=True)}, lowering)
+
+
+def remember(key: str | None, graph: Graph, code: Code) -> None:
+    """Keep on disk what a graph became."""
+    if key is not None:
+        plans.store(key, graph, code.plan)
+
+
+def remembered(key: str | None, graph: Graph) -> Code | None:
+    """The code of a graph that was compiled before, in this process or another."""
+    found = plans.load(key, graph) if key is not None else None
+    return Code(*found) if found is not None else None
