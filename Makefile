@@ -4,6 +4,8 @@
 #   make oracle    add PyTorch to .venv, so that the tests that compare with it run instead of being skipped
 #   make nightly   the long tests
 #   make format    what ruff can mend by itself
+#   make stubs     write the .pyi files anew, after public names or signatures have changed
+#   make docs      the documentation as web pages, in build/site
 #   make clean     remove .venv and what the tools left
 
 PYTHON ?= python3
@@ -14,7 +16,7 @@ WORKERS ?= 2
 # The test processes share the cores; more threads in each would only wait for one another.
 pytest nightly: export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: demo test nightly oracle lint format types pytest install clean
+.PHONY: demo test nightly oracle lint format types pytest stubs docs install clean
 
 demo: $(STAMP)
 	$(BIN)/python -m rushlight quickstart --data digits
@@ -29,6 +31,13 @@ format: $(STAMP)
 
 types: $(STAMP)
 	$(BIN)/mypy
+
+stubs: $(STAMP)
+	$(BIN)/python tools/stubs.py
+
+docs: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	$(BIN)/python -m mkdocs build --quiet --strict --config-file tools/docs/mkdocs.yml --site-dir $(CURDIR)/build/site
 
 pytest: $(STAMP)
 	$(BIN)/python -m pytest -q -n $(WORKERS)

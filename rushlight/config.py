@@ -32,11 +32,25 @@ TABLE: dict[str, tuple[Any, str | None, str]] = {
         "runs of a small new step on the NumPy reference before it is compiled, if both give the same bits; 0: none",
     ),
     "reference_work": (1 << 22, None, "scalar operations of a step from which on it is compiled at once"),
-    "result_memory": (1 << 29, "RUSHLIGHT_RESULT_MEMORY", "bytes of large results remembered to be used again when their tensors are gone"),
-    "backend": ("llvm", "RUSHLIGHT_BACKEND", "what runs Programs: llvm, or numpy, the reference; numpy too where llvmlite is not installed"),
-    "target": ("", "RUSHLIGHT_TARGET", "processor family (avx512, avx2, sse, neon) to generate code for; empty: the best that this one is"),
+    "result_memory": (
+        1 << 29,
+        "RUSHLIGHT_RESULT_MEMORY",
+        "bytes of large results remembered to be used again when their tensors are gone",
+    ),
+    "backend": (
+        "llvm",
+        "RUSHLIGHT_BACKEND",
+        "what runs Programs: llvm, or numpy, the reference; numpy too where llvmlite is not installed",
+    ),
+    "target": (
+        "",
+        "RUSHLIGHT_TARGET",
+        "processor family (avx512, avx2, sse, neon) to generate code for; empty: the best that this one is",
+    ),
     "cache_dir": ("", "RUSHLIGHT_CACHE_DIR", "folder of compiled kernels; empty: the user's cache folder"),
     "cache_limit": (1 << 28, "RUSHLIGHT_CACHE_LIMIT", "bytes of compiled kernels kept on disk; 0: none"),
+    "language": ("en", "RUSHLIGHT_LANGUAGE", "of the messages about mistakes: en or zh"),
+    "silenced": ("", "RUSHLIGHT_SILENCED", "names of warnings that are not wanted, with spaces or commas between"),
 }
 
 
@@ -61,3 +75,5 @@ backend: str = _value(*TABLE["backend"][:2])
 target: str = _value(*TABLE["target"][:2])
 cache_dir: str = _value(*TABLE["cache_dir"][:2])
 cache_limit: int = _value(*TABLE["cache_limit"][:2])
+language: str = _value(*TABLE["language"][:2])
+silenced: str = _value(*TABLE["silenced"][:2])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from rushlight.errors import MissingDeviceError, explain_error
+from rushlight.lessons import say
 
 _TYPES = ("cpu", "cuda", "meta", "mps", "xpu", "hip", "vulkan", "ipu", "mkldnn", "opengl", "ideep", "xla")
 
@@ -25,15 +26,9 @@ class device:
         elif isinstance(type, int) and not isinstance(type, bool):
             type, index = "cuda", type
         elif not isinstance(type, str):
-            of_tensor = getattr(type, "device", None)
-            raise TypeError(
-                explain_error(
-                    "torch.device",
-                    got=f"a {type.__class__.__name__}, which is not a device" if of_tensor is not None else f"{type!r}",
-                    expected="a name such as 'cpu' or 'cuda:0'",
-                    fix="write tensor.device for the place where a tensor lives" if of_tensor is not None else None,
-                )
-            )
+            if getattr(type, "device", None) is not None:
+                raise TypeError(say("tensor-as-device", kind=type.__class__.__name__))
+            raise TypeError(explain_error("torch.device", got=f"{type!r}", expected="a name such as 'cpu' or 'cuda:0'"))
         if ":" in type:
             type, _, number = type.partition(":")
             if not number.isdigit():
@@ -84,16 +79,8 @@ def resolve(value: device | str | int | None) -> device:
 
 def missing(asked: str) -> MissingDeviceError:
     """M4: what was asked for, looked for and found, and that nothing else is broken."""
-    driver = "found" if nvidia_driver() else "none"
-    return MissingDeviceError(
-        explain_error(
-            asked,
-            got="a request for an accelerator",
-            expected=f"'cpu'. Looked for: an accelerator backend in this build (none), an NVIDIA driver on this machine ({driver})",
-            fix="device = 'cuda' if torch.cuda.is_available() else 'cpu', then .to(device) in place of .cuda(); no other "
-            "install command is needed: everything goes on working on the CPU",
-        )
-    )
+    driver = say("no-accelerator/found" if nvidia_driver() else "no-accelerator/none")
+    return MissingDeviceError(say("no-accelerator", asked=asked, driver=driver))
 
 
 def nvidia_driver() -> bool:

@@ -13,7 +13,8 @@ BOOL, INTEGER, FLOATING, COMPLEX = range(4)
 class dtype:
     """An element type. `storage` is the NumPy type of the buffer, `compute` the one the reference computes in.
 
-    bfloat16 has no NumPy type: its buffers are uint16 bit patterns, computed in float32.
+    bfloat16 and complex32 have no NumPy type: their buffers are bit patterns (uint16, and uint32: the imaginary float16
+    above the real one), computed in float32 and complex64.
 
     >>> import rushlight as torch
     >>> torch.float32, torch.float32.itemsize, torch.float32.is_floating_point
@@ -39,12 +40,12 @@ class dtype:
         return self.name
 
     def to_real(self) -> dtype:
-        """complex64 -> float32, complex128 -> float64, others unchanged."""
-        return {complex64: float32, complex128: float64}.get(self, self)
+        """complex32 -> float16, complex64 -> float32, complex128 -> float64, others unchanged."""
+        return {complex32: float16, complex64: float32, complex128: float64}.get(self, self)
 
     def to_complex(self) -> dtype:
-        """float32 -> complex64, float64 -> complex128."""
-        return {float32: complex64, float64: complex128}.get(self, self)
+        """float16 -> complex32, float32 and bfloat16 -> complex64, float64 -> complex128."""
+        return {float16: complex32, bfloat16: complex64, float32: complex64, float64: complex128}.get(self, self)
 
 
 bool_ = dtype("bool", BOOL, np.bool_, signed=False)
@@ -53,22 +54,31 @@ int8 = dtype("int8", INTEGER, np.int8)
 int16 = dtype("int16", INTEGER, np.int16)
 int32 = dtype("int32", INTEGER, np.int32)
 int64 = dtype("int64", INTEGER, np.int64)
+uint16 = dtype("uint16", INTEGER, np.uint16, signed=False)
+uint32 = dtype("uint32", INTEGER, np.uint32, signed=False)
+uint64 = dtype("uint64", INTEGER, np.uint64, signed=False)
 float16 = dtype("float16", FLOATING, np.float16, np.float32)
 bfloat16 = dtype("bfloat16", FLOATING, np.uint16, np.float32)
 float32 = dtype("float32", FLOATING, np.float32)
 float64 = dtype("float64", FLOATING, np.float64)
+complex32 = dtype("complex32", COMPLEX, np.uint32, np.complex64)
 complex64 = dtype("complex64", COMPLEX, np.complex64)
 complex128 = dtype("complex128", COMPLEX, np.complex128)
 
-ALL = (bool_, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128)
+WIDE_UNSIGNED = (uint16, uint32, uint64)  # they meet no other integers
+BITS = (bfloat16, complex32)  # those that NumPy does not have
+ALL = (
+    bool_, uint8, int8, int16, int32, int64, *WIDE_UNSIGNED, float16, bfloat16, float32, float64, complex32, complex64,
+    complex128,
+)  # fmt: skip
 BY_NAME = {d.name: d for d in ALL} | {
     "half": float16, "float": float32, "double": float64, "short": int16, "int": int32, "long": int64,
-    "cfloat": complex64, "cdouble": complex128,
+    "chalf": complex32, "cfloat": complex64, "cdouble": complex128,
 }  # fmt: skip
 # Every name under which `rushlight` exports a dtype.
 ALIASES = dict(BY_NAME)
 
-_FROM_NUMPY = {d.storage: d for d in ALL if d is not bfloat16}
+_FROM_NUMPY = {d.storage: d for d in ALL if d not in BITS}
 _FROM_PYTHON = {bool: bool_, int: int64, complex: complex128}
 
 _default = [float32]
@@ -93,7 +103,7 @@ def from_numpy(np_dtype: Any) -> dtype:
     except KeyError:
         raise TypeError(
             f"can't convert np.ndarray of type {np.dtype(np_dtype)}; expected one of float64, float32, float16, "
-            "complex64, complex128, int64, int32, int16, int8, uint8 and bool. Fix: array.astype(...) first."
+            "complex64, complex128, int64, int32, int16, int8, uint64, uint32, uint16, uint8 and bool. Fix: array.astype(...) first."
         ) from None
 
 
@@ -103,8 +113,11 @@ def of_python(value: Any) -> dtype:
     if kind is float:
         return _default[0]
     if kind is complex:
-        return _default[0].to_complex() if _default[0].itemsize >= 4 else complex64
-    return _FROM_PYTHON[kind]
+        return _default[0].to_complex()
+    found = _FROM_PYTHON.get(kind)
+    if found is None:
+        raise TypeError(f"got a {kind.__name__}; expected a Python number.")
+    return found
 
 
 def of_category(category: int) -> dtype:
@@ -112,7 +125,7 @@ def of_category(category: int) -> dtype:
     if category == FLOATING:
         return _default[0]
     if category == COMPLEX:
-        return _default[0].to_complex() if _default[0].itemsize >= 4 else complex64
+        return _default[0].to_complex()
     return bool_ if category == BOOL else int64
 
 
@@ -125,13 +138,21 @@ def promote_types(a: dtype, b: dtype) -> dtype:
 
     >>> promote_types(uint8, int8), promote_types(int64, float16), promote_types(float16, bfloat16)
     (torch.int16, torch.float16, torch.float32)
+
+    RuntimeError for uint16, uint32 and uint64 beside anything but themselves and floats: no lattice holds them.
     """
     if a is b:
         return a
+    if a in WIDE_UNSIGNED or b in WIDE_UNSIGNED:
+        if FLOATING not in (a.category, b.category):
+            raise RuntimeError(
+                f"Promotion for uint16, uint32, uint64 types is not supported: got {a} and {b}; expected one dtype, or a float. "
+                "Fix: convert one of them first, for example with .to(torch.int64)."
+            )
     if a.category != b.category:
         low, high = (a, b) if a.category < b.category else (b, a)
-        if high.category == COMPLEX and low is float64:
-            return complex128
+        if high.category == COMPLEX and low.category == FLOATING:
+            return promote_types(low.to_complex(), high)
         return high
     if a.category == INTEGER:
         if uint8 in (a, b) and int8 in (a, b):
@@ -141,7 +162,7 @@ def promote_types(a: dtype, b: dtype) -> dtype:
         if _FLOAT_ORDER[a] == _FLOAT_ORDER[b]:
             return float32
         return a if _FLOAT_ORDER[a] > _FLOAT_ORDER[b] else b
-    return complex128
+    return a if a.itemsize > b.itemsize else b
 
 
 def can_cast(source: dtype, target: dtype) -> bool:
@@ -173,7 +194,7 @@ class finfo:
         else:
             info = np.finfo(real.storage)
             self.eps, self.max, self.tiny = float(info.eps), float(info.max), float(info.tiny)
-            self.resolution = float(info.resolution)
+            self.resolution = 10.0**-info.precision
         self.min = -self.max
         self.smallest_normal = self.tiny
 
@@ -199,4 +220,4 @@ class iinfo:
         self.dtype, self.bits, self.max, self.min = type.name, info.bits, int(info.max), int(info.min)
 
     def __repr__(self) -> str:
-        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
+        return f"iinfo(min={self.min:g}, max={self.max:g}, dtype={self.dtype})"

@@ -24,6 +24,21 @@ class Fault(Exception):
     """Native code met a value that it must not: the reference will say which. Never reaches the user."""
 
 
+class AdviceWarning(UserWarning):
+    """A mistake that runs, told by the catalogue `rushlight.lessons`; every text says how to silence it by its name.
+
+    All of them: `warnings.filterwarnings("ignore", category=torch.errors.AdviceWarning)`.
+    """
+
+
+class BoundsError(IndexError, RuntimeError):
+    """An index beyond the end of a dimension. (PyTorch raises either class, by op and by number of dimensions.)"""
+
+
+class NumberRangeError(RuntimeError, OverflowError):
+    """A number that no dtype holds. (PyTorch raises either class, by op.)"""
+
+
 class MissingDeviceError(RuntimeError, AssertionError):
     """An accelerator was asked for that this build or machine does not have. (PyTorch raises either class, by build.)"""
 
@@ -39,22 +54,25 @@ class FileFormatError(RuntimeError):
 class MissingNameError(AttributeError):
     """An AttributeError that looks for near names only when it is read: `hasattr` stays cheap.
 
-    `obj=None` keeps the interpreter from adding its own suggestion after ours.
+    `instead` is the name of a lesson that says what to write. `obj=None` keeps the interpreter from adding its own suggestion after ours.
     """
 
     def __init__(self, owner: str, name: str, known: Callable[[], Iterable[str]], instead: str | None = None):
         super().__init__(name, name=name, obj=None)
-        self._text = f"{owner} has no attribute '{name}'"
-        self._name, self._known, self._instead = name, known, instead
+        self._owner, self._name, self._known, self._instead = owner, name, known, instead
 
     def __str__(self) -> str:
-        hint = self._instead
-        if hint is None:
+        from rushlight.lessons import say
+
+        if self._instead is not None:
+            hint = say(self._instead)
+        else:
             from difflib import get_close_matches
 
             near = get_close_matches(self._name, [n for n in self._known() if not n.startswith("_")], 3, 0.7)
             hint = ", ".join(map(repr, near))
-        return self._text + (f". Did you mean: {hint}?" if hint else "")
+        hint = say("no-such-name/did-you-mean", near=hint) if hint else ""
+        return say("no-such-name", owner=self._owner, name=self._name, hint=hint)
 
     def __reduce__(self) -> tuple:
         return AttributeError, (str(self),)
@@ -94,10 +112,26 @@ def user_frame() -> FrameType | None:
     return frame
 
 
+def is_ours(frame: FrameType) -> bool:
+    """Whether a frame is Rushlight's own code."""
+    return frame.f_code.co_filename.startswith(_PACKAGE)
+
+
 def user_line() -> tuple[str, int]:
     """(file, line) of the user's code that is being executed; kept cheap to store, worded by `show_line`."""
     frame = user_frame()
     return (frame.f_code.co_filename, frame.f_lineno) if frame is not None else ("<unknown>", 0)
+
+
+def user_frames() -> tuple[tuple[str, int, str], ...]:
+    """(file, line, function) of every frame of the caller's code, innermost last."""
+    frame: FrameType | None = sys._getframe(1)
+    found = []
+    while frame is not None:
+        if not frame.f_code.co_filename.startswith(_PACKAGE):
+            found.append((frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name))
+        frame = frame.f_back
+    return tuple(reversed(found)) or (("<unknown>", 0, "?"),)
 
 
 def raised_inside(error: BaseException) -> bool:

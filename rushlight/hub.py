@@ -8,24 +8,31 @@ from __future__ import annotations
 import builtins
 import importlib.util
 import os
+import re
 import sys
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
+from urllib.parse import urlparse
 
 from rushlight.errors import explain_error
 
 __all__ = ["download_url_to_file", "get_dir", "help", "list", "load", "load_state_dict_from_url", "set_dir"]
 
+HASH_REGEX = re.compile(r"-([a-f0-9]*)\.")  # the hash in a name such as resnet18-f37072fd.pth
+
 _chosen: builtins.list[str] = []
+
+
+def _get_torch_home() -> str:
+    """`$TORCH_HOME`, or `~/.cache/torch`."""
+    cache = os.path.join(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "torch")
+    return os.path.expanduser(os.environ.get("TORCH_HOME", cache))
 
 
 def get_dir() -> str:
     """Where downloads go: `set_dir`'s folder, or `$TORCH_HOME/hub`, or `~/.cache/torch/hub`."""
-    if _chosen:
-        return _chosen[0]
-    cache = os.path.join(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "torch")
-    return os.path.join(os.path.expanduser(os.environ.get("TORCH_HOME", cache)), "hub")
+    return _chosen[0] if _chosen else os.path.join(_get_torch_home(), "hub")
 
 
 def set_dir(d: str | os.PathLike[str]) -> None:
@@ -164,9 +171,6 @@ def load_state_dict_from_url(
 
     check_hash  the name ends in `-` and the first digits of the file's SHA-256, which are compared
     """
-    import re
-    from urllib.parse import urlparse
-
     import rushlight
 
     folder = os.path.join(get_dir(), "checkpoints") if model_dir is None else model_dir

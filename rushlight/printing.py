@@ -109,13 +109,13 @@ def tensor_str(
     return _with_suffixes(f"{kind}({text}", suffixes, indent)
 
 
-def _with_suffixes(text: str, suffixes: list[str], indent: int) -> str:
-    """Suffixes after a comma, on a new line where the last one has no room left."""
+def _with_suffixes(text: str, suffixes: list[str], indent: int, newline: bool = False) -> str:
+    """Suffixes after a comma, on a new line where the last one has no room left, or from the first on with `newline`."""
     used = len(text) - text.rfind("\n") + 1
     for suffix in suffixes:
-        if used + len(suffix) + 2 > _options.linewidth:
+        if newline or used + len(suffix) + 2 > _options.linewidth:
             text += ",\n" + " " * indent + suffix
-            used = indent + len(suffix)
+            used, newline = indent + len(suffix), False
         else:
             text += ", " + suffix
             used += len(suffix) + 2

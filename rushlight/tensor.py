@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy as _copy
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,11 +12,11 @@ import numpy as np
 from rushlight import device as devices
 from rushlight import dtype as dtypes
 from rushlight.autograd.backward import backward
-from rushlight.autograd.graph import grad_fn
+from rushlight.autograd.graph import grad_fn, origin_of
 from rushlight.autograd.hooks import RemovableHandle, add_hook
 from rushlight.dtype import dtype as DType
-from rushlight.errors import MissingNameError, explain_error, warn_user
-from rushlight.functional import FUNCTIONS, METHODS
+from rushlight.errors import MissingNameError, explain_error
+from rushlight.functional import FUNCTIONS, METHODS, pickling
 from rushlight.functional.creation import check_differentiable, wrap
 from rushlight.functional.fast import DUNDERS
 from rushlight.functional.indexing import get_item, set_item
@@ -25,11 +24,13 @@ from rushlight.functional.overriding import activate, default_torch_function, di
 from rushlight.ir.layout import format_name, lies_in
 from rushlight.ir.meta import Size
 from rushlight.ir.op import TABLE
+from rushlight.layout import strided
 from rushlight.lazy.handle import Handle, base_of
 from rushlight.lazy.memory import alias, stand_for, take_over, window
 from rushlight.lazy.record import enter, local, set_result_class
 from rushlight.lazy.step import realise
 from rushlight.lazy.views import mark_leaf, record_view
+from rushlight.lessons import warn
 
 
 class Tensor(Handle):
@@ -46,6 +47,7 @@ class Tensor(Handle):
     _backward_hooks: OrderedDict | None = None
     _accumulate_hooks: OrderedDict | None = None
     _retains = False
+    _trained = False  # an optimiser has updated it
     __array_priority__ = 1000
 
     def __new__(cls, *data: Any, device: Any = None) -> Any:
@@ -120,14 +122,16 @@ class Tensor(Handle):
         """The number of dimensions."""
         return len(self._meta.shape)
 
-    layout = property(lambda self: strided)
-    is_cuda = is_sparse = is_quantized = is_mkldnn = is_mps = is_xpu = is_nested = property(lambda self: False)
-    is_cpu = property(lambda self: self._meta.device.type == "cpu")
-    is_meta = property(lambda self: self._meta.device.type == "meta")
-    itemsize = property(lambda self: self._meta.dtype.itemsize)
-    nbytes = property(lambda self: self._meta.numel * self._meta.dtype.itemsize)
-    names = property(lambda self: (None,) * self.ndim)
-    output_nr = property(lambda self: 0)
+    layout = property(lambda self: strided, doc="How it lies in memory: `torch.strided`.")
+    is_cuda = is_sparse = is_sparse_csr = is_quantized = is_mkldnn = is_mps = is_xpu = is_nested = property(
+        lambda self: False, doc="Whether it is of this kind; never here."
+    )
+    is_cpu = property(lambda self: self._meta.device.type == "cpu", doc="Whether it is in the CPU's memory.")
+    is_meta = property(lambda self: self._meta.device.type == "meta", doc="Whether it has a shape and no values.")
+    itemsize = property(lambda self: self._meta.dtype.itemsize, doc="Bytes of one element.")
+    nbytes = property(lambda self: self._meta.numel * self._meta.dtype.itemsize, doc="Bytes of all elements.")
+    names = property(lambda self: (None,) * self.ndim, doc="The dimensions' names: None for each.")
+    output_nr = property(lambda self: 0, doc="Which result of its op it is, to old code; always 0.")
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or one dimension of it."""
@@ -239,11 +243,11 @@ class Tensor(Handle):
 
     def _compute_array(self) -> np.ndarray:
         """The values as NumPy computes with them (bfloat16 as float32); for reading only."""
-        if self._meta.dtype is not dtypes.bfloat16:
+        if self._meta.dtype not in dtypes.BITS:
             return realise(self)
-        from rushlight.backend.numpy.half import from_bfloat16
+        from rushlight.backend.numpy.half import to_compute
 
-        return from_bfloat16(realise(self))
+        return to_compute(realise(self), self._meta.dtype)
 
     def numpy(self, *, force: bool = False) -> np.ndarray:
         """The values as an array that shares this tensor's memory.
@@ -257,22 +261,36 @@ class Tensor(Handle):
             raise RuntimeError(
                 "Can't call numpy() on Tensor that requires grad. Fix: use tensor.detach().numpy() instead."
             )
-        if self._meta.dtype is dtypes.bfloat16:
+        if self._meta.dtype in dtypes.BITS:
+            name, wide, bits = (
+                ("BFloat16", "float", "int16")
+                if self._meta.dtype is dtypes.bfloat16
+                else ("ComplexHalf", "cfloat", "int32")
+            )
             raise TypeError(
-                "Got unsupported ScalarType BFloat16: NumPy has no such type. Fix: .float().numpy(), or .view(torch.int16).numpy() for the bits."
+                f"Got unsupported ScalarType {name}: NumPy has no such type. Fix: .{wide}().numpy(), or .view(torch.{bits}).numpy() "
+                "for the bits."
             )
         return window(self)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         array = self.numpy()
         if copy is False and dtype is not None and array.dtype != dtype:
-            raise ValueError(explain_error("__array__", got=f"copy=False and dtype={dtype} for {self.dtype}", expected="the same dtype"))
+            raise ValueError(
+                explain_error(
+                    "__array__", got=f"copy=False and dtype={dtype} for {self.dtype}", expected="the same dtype"
+                )
+            )
         return array.astype(array.dtype if dtype is None else dtype, copy=bool(copy))
 
     def __array_namespace__(self, api_version: str | None = None) -> Any:
         """The array API standard's functions for tensors: `rushlight.array_api`."""
         if api_version not in (None, "2021.12", "2022.12", "2023.12", "2024.12"):
-            raise ValueError(explain_error("__array_namespace__", got=f"api_version={api_version!r}", expected="'2024.12' or an earlier one"))
+            raise ValueError(
+                explain_error(
+                    "__array_namespace__", got=f"api_version={api_version!r}", expected="'2024.12' or an earlier one"
+                )
+            )
         from importlib import import_module
 
         return import_module("rushlight.array_api")
@@ -312,6 +330,10 @@ class Tensor(Handle):
         return int(self._one("index"))
 
     def __contains__(self, item: Any) -> bool:
+        if not isinstance(item, (Tensor, int, float, complex, np.generic)):
+            raise RuntimeError(
+                explain_error("in", got=f"a {type(item).__name__}", expected="a number or a tensor on the left of `in`")
+            )
         return bool((self == item).any().item())
 
     def __iter__(self) -> Iterator[Any]:
@@ -384,10 +406,7 @@ class Tensor(Handle):
     def grad(self) -> Any:
         """The accumulated gradient; None before the first `backward()`."""
         if self._grad is None and self._meta.requires_grad and not self._meta.leaf and not self._retains:
-            warn_user(
-                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be "
-                "populated during backward(). Fix: call .retain_grad() on it before backward(), or read the leaf's .grad."
-            )
+            warn("grad-of-non-leaf", **origin_of(self))
         return self._grad
 
     @grad.setter
@@ -466,7 +485,7 @@ class Tensor(Handle):
 
         self.register_hook(keep)
 
-    retains_grad = property(lambda self: self._retains)
+    retains_grad = property(lambda self: self._retains, doc="Whether `retain_grad` was called on it.")
 
     def register_hook(self, hook: Callable[[Any], Any]) -> RemovableHandle:
         """Call `hook(grad)` when this tensor's gradient is computed; it may return another gradient."""
@@ -498,37 +517,14 @@ class Tensor(Handle):
 
     # --- copies ---------------------------------------------------------------------------------------------------
 
-    def __deepcopy__(self, memo: dict) -> Any:
-        if not self.is_leaf:
-            raise RuntimeError(
-                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment. "
-                "Fix: deepcopy(tensor.detach())."
-            )
-        if id(self) in memo:
-            return memo[id(self)]
-        array = np.array(realise(self), order="K")
-        made = wrap(array, self._meta.dtype)
-        if type(self) is not Tensor:
-            made = Tensor._make_subclass(type(self), made, self._meta.requires_grad)
-        elif self._meta.requires_grad:
-            made._meta = made._meta.variant(requires_grad=True, leaf=True)
-        memo[id(self)] = made
-        if self._grad is not None:
-            made._grad = _copy.deepcopy(self._grad, memo)
-        for name, value in _own_fields(self).items():
-            made.__dict__[name] = _copy.deepcopy(value, memo)
-        return made
-
     def __copy__(self) -> Any:
-        return Tensor._make_subclass(type(self), self.detach(), self._meta.requires_grad)
+        return pickling.shallow(self)
+
+    def __deepcopy__(self, memo: dict) -> Any:
+        return pickling.deep(self, memo)
 
     def __reduce_ex__(self, protocol: Any) -> tuple:
-        if not self.is_leaf:
-            raise RuntimeError("only graph leaves can be pickled. Fix: pickle tensor.detach().")
-        array = np.array(realise(self), order="K")
-        arguments = (type(self), array, self._meta.dtype.name, self._meta.requires_grad, self._grad)
-        fields = {} if type(self) is Tensor else _own_fields(self)
-        return (_unpickle, arguments, fields) if fields else (_unpickle, arguments)
+        return pickling.reduce(self)
 
     def share_memory_(self) -> Tensor:
         """Accepted; the memory stays with this process, and forked workers see a copy of it."""
@@ -564,28 +560,8 @@ class Tensor(Handle):
         return TypedStorage(self)
 
 
-def _own_fields(tensor: Tensor) -> dict[str, Any]:
-    """What the user has set on a tensor; all that Rushlight sets has a default in the class, but for these."""
-    return {n: v for n, v in tensor.__dict__.items() if not hasattr(Tensor, n) and n not in ("_meta", "_depth")}
-
-
-def _unpickle(cls: type, array: np.ndarray, dtype: str, requires_grad: bool, grad: Any) -> Any:
-    made = wrap(array, dtypes.BY_NAME[dtype])
-    if cls is not Tensor:
-        made = Tensor._make_subclass(cls, made, requires_grad)
-    elif requires_grad:
-        made._meta = made._meta.variant(requires_grad=True, leaf=True)
-    made._grad = grad
-    return made
-
-
 # Names that are right in NumPy, or nearly right here, and what to write in their place.
-_INSTEAD = {
-    "copy": "'copy_' (x.copy_(y) writes y into x) or 'clone' (x.clone() is a new tensor)",
-    "backwards": "'backward' (loss.backward())",
-    "astype": "'to' (x.to(torch.float32))",
-    "grads": "'grad'",
-}
+_INSTEAD = ("copy", "backwards", "astype", "grads")
 
 
 class _Elsewhere:
@@ -594,11 +570,11 @@ class _Elsewhere:
     A descriptor and not a `Tensor.__getattr__`: a class that has one pays for it at every attribute it reads.
     """
 
-    def __init__(self, name: str, instead: str) -> None:
-        self.name, self.instead = name, instead
+    def __init__(self, name: str) -> None:
+        self.name = name
 
     def __get__(self, tensor: Any, cls: type) -> Any:
-        raise MissingNameError(f"'{cls.__name__}' object", self.name, list, self.instead)
+        raise MissingNameError(f"'{cls.__name__}' object", self.name, list, f"no-such-name/{self.name}")
 
 
 def _attach() -> None:
@@ -608,8 +584,8 @@ def _attach() -> None:
             setattr(Tensor, name, function)
     for name, function in DUNDERS.items():
         setattr(Tensor, name, function)
-    for name, instead in _INSTEAD.items():
-        setattr(Tensor, name, _Elsewhere(name, instead))
+    for name in _INSTEAD:
+        setattr(Tensor, name, _Elsewhere(name))
 
 
 set_result_class(Tensor)

@@ -19,7 +19,7 @@ class TensorType(type):
     dtype: Any
 
     def __instancecheck__(cls, value: Any) -> bool:
-        return isinstance(value, Tensor) and value.dtype is cls.dtype
+        return isinstance(value, Tensor) and value.dtype is cls.dtype and value.layout.name == "strided"
 
     def __call__(cls, *args: Any) -> Any:
         """Sizes: a tensor with arbitrary values; a sequence, an array or a tensor: its values.
@@ -47,4 +47,9 @@ class TensorType(type):
         return f"<class 'torch.{cls.__name__}'>"
 
 
-globals().update({name: TensorType(name, (), {"dtype": BY_NAME[kind]}) for name, kind in _NAMES.items()})
+globals().update(
+    {
+        name: TensorType(name, (), {"dtype": BY_NAME[kind], "__doc__": f"Tensors of {kind}."})
+        for name, kind in _NAMES.items()
+    }
+)

@@ -60,13 +60,15 @@ class GradScaler:
                 raise AssertionError(
                     explain_error("GradScaler", got=f"backoff_factor={backoff_factor}", expected="less than 1")
                 )
-        self._init_scale, self._scale = init_scale, None
+        self._init_scale = init_scale
+        self._scale: Any = None  # made when it is first needed, as is the count of good steps
         self._growth_factor, self._backoff_factor, self._growth_interval = (
             growth_factor,
             backoff_factor,
             growth_interval,
         )
-        self._init_growth_tracker, self._growth_tracker = 0, None
+        self._init_growth_tracker = 0
+        self._growth_tracker: Any = None
         self._per_optimizer_states: dict[int, dict[str, Any]] = defaultdict(_fresh)
 
     def _begin(self) -> Any:

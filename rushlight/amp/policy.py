@@ -38,7 +38,7 @@ WIDEST = ("cat", "index_copy", "stack")
 
 def functions_of(names: tuple[str, ...]) -> set[Any]:
     """The function objects behind these names: functions of `torch` and of its rooms, methods, operators."""
-    found = set()
+    found: set[Any] = set()
     for name in names:
         room, _, last = name.rpartition(".")
         homes = [getattr(rushlight, room)] if room else [rushlight, rushlight.nn.functional, rushlight.Tensor]

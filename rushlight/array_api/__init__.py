@@ -1,8 +1,11 @@
 """The Python array API standard's names over tensors: what `tensor.__array_namespace__()` returns.
 
 PyTorch's functions differ from the standard in names of arguments (`dim` for `axis`), in some results (`nonzero`, `max` along a
-dimension) and in what may be a Python number; here they are as the standard has them. Dtypes that Rushlight does not have
-(uint16, uint32, uint64) are left out.
+dimension) and in what may be a Python number; here they are as the standard has them, but for this:
+
+- uint16, uint32 and uint64 are left out, since few functions take them; sums and products of uint8 are int64, which holds the same numbers.
+- `x.size` is a method, as in PyTorch; the number of elements is `x.numel()`.
+- The only device is the CPU.
 
 >>> import rushlight as torch
 >>> xp = torch.ones(2, 3).__array_namespace__()

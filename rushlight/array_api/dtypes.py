@@ -31,9 +31,15 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> A
 
 
 def can_cast(from_: Any, to: Any, /) -> bool:
-    """Whether every value of the first dtype (or array's dtype) is one of the second's."""
+    """Whether promotion leads from the first dtype (or array's dtype) to the second. It leads from no kind to another, but from real to
+    complex floats."""
     first = from_.dtype if isinstance(from_, rushlight.Tensor) else from_
-    return rushlight.promote_types(first, to) is to
+    return _rank(first) == _rank(to) and rushlight.promote_types(first, to) is to
+
+
+def _rank(dtype: Any) -> int:
+    """Booleans, integers, floats."""
+    return 2 if dtype.is_floating_point or dtype.is_complex else int(dtype is not rushlight.bool)
 
 
 def isdtype(dtype: Any, kind: Any) -> bool:

@@ -32,7 +32,6 @@ from rushlight import (
     negative,
     positive,
     reciprocal,
-    round,
     signbit,
     sin,
     sinh,
@@ -96,6 +95,13 @@ def conj(x: Any, /) -> Any:
 def real(x: Any, /) -> Any:
     """The real part; a real array is its own."""
     return rushlight.real(x) if x.dtype.is_complex else x
+
+
+def round(x: Any, /) -> Any:
+    """To whole numbers, halves to even ones; of complex numbers both parts."""
+    if x.dtype.is_complex:
+        return rushlight.complex(rushlight.round(x.real), rushlight.round(x.imag))
+    return rushlight.round(x)
 
 
 def clip(x: Any, /, min: Any = None, max: Any = None) -> Any:

@@ -30,7 +30,8 @@ def tensordot(x1: Any, x2: Any, /, *, axes: Any = 2) -> Any:
 
 def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
     """The sum of conj(x1) * x2 along an axis."""
-    return (conj(x1) * x2).sum(axis)
+    products = conj(x1) * x2
+    return products.sum(axis, dtype=products.dtype)
 
 
 def cholesky(x: Any, /, *, upper: bool = False) -> Any:

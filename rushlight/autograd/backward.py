@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from rushlight.autograd.advice import warn_about_spreading
-from rushlight.autograd.engine import Backward, NeedsPython
+from rushlight.autograd.advice import FIRST_STEPS, advise
+from rushlight.autograd.edges import GradientEdge, leaf_of_edge, meta_of_edge, one_pass, place_of_edge
+from rushlight.autograd.engine import Backward, NeedsPython, watched
 from rushlight.errors import explain_error, show_line, user_line
 from rushlight.functional import FUNCTIONS
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import TABLE
-from rushlight.lazy.handle import Handle
+from rushlight.lazy.handle import HANDLES, Handle
 from rushlight.lazy.macro import Expansion, Outside, record_as_one, stand_in, trace_macro
 from rushlight.lazy.record import Trace, emit_all, enter, local, record, switch_grad_mode
 from rushlight.lazy.trie import LEAF, MACRO, Entry
 from rushlight.lazy.views import overlaps, record_inplace
+from rushlight.lessons import say
 
 _NONE = (None,)  # no gradient given, for one root
 _GENERAL = object()  # in place of an Entry: this structure cannot be a macro
@@ -23,7 +25,7 @@ _GENERAL = object()  # in place of an Entry: this structure cannot be a macro
 
 def _as_tuple(value: Any) -> tuple:
     """A tensor, or any iterable of them (a dictionary's values, a module's parameters), as a tuple."""
-    return (value,) if isinstance(value, Handle) or not isinstance(value, Iterable) else tuple(value)
+    return (value,) if isinstance(value, (Handle, GradientEdge)) or not isinstance(value, Iterable) else tuple(value)
 
 
 def backward(
@@ -63,33 +65,31 @@ def backward(
     for root, grad in zip(roots, grads, strict=True):
         check_root(root, grad)
     retain = create_graph if retain_graph is None else retain_graph
-    if inputs is not None:
-        _backward_to(roots, grads, retain, create_graph, _as_tuple(inputs))
-    elif create_graph or not _backward_as_one(roots, grads, retain):
-        _backward_in_steps(roots, grads, retain, create_graph)
+    edges = any(isinstance(root, GradientEdge) for root in roots)
+    if inputs is not None or create_graph or edges or not _backward_as_one(roots, grads, retain):
+        if local.backwards < FIRST_STEPS and not edges:
+            trace = local.trace
+            advise(trace, [t._slot if t._trace is trace else enter(trace, t) for t in roots])
+        if inputs is not None:
+            _backward_to(roots, grads, retain, create_graph, _as_tuple(inputs))
+        else:
+            _backward_in_steps(roots, grads, retain, create_graph)
     local.trace.backwards = True
     local.backwards += 1
 
 
 def check_root(root: Any, grad: Any) -> None:
     """M5 and M6: nothing requires a gradient; the root is not a scalar; the given gradient has another shape."""
-    if not isinstance(root, Handle):
+    if isinstance(root, GradientEdge):
+        root = meta_of_edge(root)
+    if not isinstance(root, (Handle, Meta)):
         raise TypeError(explain_error("backward", got=f"a {type(root).__name__}", expected="a tensor"))
-    meta = root._meta
+    meta = root if isinstance(root, Meta) else root._meta
     if not meta.requires_grad:
-        raise RuntimeError(
-            f"element 0 of tensors does not require grad and does not have a grad_fn: backward() was called on a "
-            f"tensor of shape {list(meta.shape)} that no tensor with requires_grad=True leads to{_leaves_seen(root)}"
-            "Fix: create the parameters with requires_grad=True, and compute the loss outside torch.no_grad() "
-            "and without .detach()."
-        )
+        raise RuntimeError(say("nothing-requires-grad", shape=list(meta.shape), leaves=_leaves_seen(root)))
     if grad is None:
         if meta.numel != 1:
-            raise RuntimeError(
-                f"grad can be implicitly created only for scalar outputs: backward() was called on a tensor of shape "
-                f"{list(meta.shape)}. Fix: reduce it first, `loss.mean().backward()`, or pass the vector of the "
-                "vector-Jacobian product, `loss.backward(torch.ones_like(loss))`."
-            )
+            raise RuntimeError(say("backward-not-scalar", shape=list(meta.shape)))
     elif tuple(grad.shape) != tuple(meta.shape):
         raise RuntimeError(
             f"Mismatch in shape: grad_output[0] has a shape of {list(grad.shape)} and output[0] has a shape of "
@@ -101,7 +101,7 @@ def _leaves_seen(root: Any) -> str:
     """The leaves of this trace that the root was computed from, for M5."""
     trace = local.trace
     if root._trace is not trace:
-        return ". "
+        return ""
     seen, todo, found = set(), [root._slot], []
     while todo:
         slot = todo.pop()
@@ -113,9 +113,10 @@ def _leaves_seen(root: Any) -> str:
         before = [s for s in flat if s is not None and s >= 0]
         todo += before
         if not before and slot != root._slot:
-            made = "entered at" if entry.op is LEAF else f"made by {entry.op.name.removesuffix('_op')} at"
-            found.append(f"\n  {entry.meta!r} {made} {show_line(entry.line)}")
-    return f"; it was computed from{''.join(found[:6])}\n" if found else ". "
+            made = "entered" if entry.op is LEAF else "made"
+            facts = {"meta": repr(entry.meta), "op": entry.op.name.removesuffix("_op"), "line": show_line(entry.line)}
+            found.append(say(f"nothing-requires-grad/{made}", **facts))
+    return say("nothing-requires-grad/leaves", leaves="".join(found[:6])) if found else ""
 
 
 # --- as one entry -------------------------------------------------------------------------------------------------
@@ -176,7 +177,6 @@ def _add_to_each(tensors: list[Any], numbers: list[Any]) -> list[Any]:
 
 def _expand(trace: Trace, key: tuple, roots: Any, slots: Any, grads: Any, given: Any, retain: bool) -> Entry:
     """Trace the reverse pass once; the entry that stands for it."""
-    warn_about_spreading(trace, slots)
     found: dict[int, Any] = {}
 
     def deliver(where: Trace, slot: int, handle: Any, grad: Any) -> None:
@@ -190,6 +190,7 @@ def _expand(trace: Trace, key: tuple, roots: Any, slots: Any, grads: Any, given:
         return walk
 
     child, walk = trace_macro(run)
+    advise(trace, slots)
     result_slots = [g._slot if g._trace is child else enter(child, g) for g in found.values()]
     parent = trace.node
     metas = tuple(_own_memory(child.meta_of(s)) for s in result_slots)
@@ -219,6 +220,8 @@ def accumulate(leaf: Any, grad: Any) -> None:
             if grad._base is None and (grad._meta.contiguous or not overlaps(grad._meta))
             else record(TABLE["clone"], (grad,), ("contiguous",))
         )
+    elif old.__class__ not in HANDLES:  # a sparse gradient
+        leaf._grad = grad + old
     elif local.grad_mode and (grad._meta.requires_grad or old._meta.requires_grad):
         leaf._grad = old + grad
     else:
@@ -237,8 +240,11 @@ def _walk(roots: Any, grads: Any, retain: bool, create_graph: bool, deliver: Any
     mode = local.grad_mode
     switch_grad_mode(create_graph)
     try:
-        walk = Backward(deliver, captures)
+        walk = watched(Backward)(deliver, captures)
         for root, grad in zip(roots, grads, strict=True):
+            if isinstance(root, GradientEdge):
+                walk.add(*place_of_edge(root), _ones(meta_of_edge(root)) if grad is None else grad)
+                continue
             if grad is None:
                 grad = _ones(root)
             slot = root._slot if root._trace is local.trace else enter(local.trace, root)
@@ -258,9 +264,10 @@ def _backward_in_steps(roots: Any, grads: Any, retain: bool, create_graph: bool)
             old = totals.get(id(handle))
             totals[id(handle)] = (handle, grad if old is None else old[1] + grad)
 
-    _walk(roots, grads, retain, create_graph, deliver, None)
-    for handle, grad in totals.values():
-        _accumulate_with_hooks(handle, grad, create_graph)
+    with one_pass():
+        _walk(roots, grads, retain, create_graph, deliver, None)
+        for handle, grad in totals.values():
+            _accumulate_with_hooks(handle, grad, create_graph)
 
 
 def _accumulate_with_hooks(handle: Any, grad: Any, create_graph: bool) -> None:
@@ -277,7 +284,9 @@ def _accumulate_with_hooks(handle: Any, grad: Any, create_graph: bool) -> None:
 def _backward_to(roots: Any, grads: Any, retain: bool, create_graph: bool, inputs: tuple) -> None:
     found = grad_of(roots, grads, inputs, retain, create_graph, allow_unused=True)
     for target, grad in zip(inputs, found, strict=True):
-        if grad is not None:
+        if isinstance(target, GradientEdge):
+            target = leaf_of_edge(target)
+        if grad is not None and target is not None:
             accumulate(target, grad)
 
 
@@ -294,6 +303,11 @@ def grad_of(
     captures: dict[Any, Any] = {}
     keys: list[list[Any]] = []
     for index, target in enumerate(inputs):
+        if isinstance(target, GradientEdge):
+            trace, slot = place_of_edge(target)
+            keys.append([(trace.order, slot)] if leaf_of_edge(target) is None else [id(leaf_of_edge(target))])
+            captures.update(dict.fromkeys(keys[-1]))
+            continue
         if not isinstance(target, Handle) or not target._meta.requires_grad:
             raise RuntimeError(
                 f"One of the differentiated Tensors does not require grad: input {index}. Fix: create it with requires_grad=True."
@@ -311,6 +325,8 @@ def grad_of(
     totals: dict[int, Any] = {}
 
     def deliver(trace: Trace, slot: int, handle: Any, grad: Any) -> None:
+        if handle is not None and hasattr(handle, "_for_table"):  # rows of an embedding with a sparse gradient
+            handle, grad = handle._for_table(grad)
         if handle is not None and id(handle) in captures:
             for hook in list((handle._backward_hooks or {}).values()) if hooks else ():
                 changed = hook(grad)
@@ -318,16 +334,19 @@ def grad_of(
             old = totals.get(id(handle))
             totals[id(handle)] = grad if old is None else old + grad
 
-    _walk(roots, grads, retain, create_graph, deliver, captures)
+    with one_pass():
+        _walk(roots, grads, retain, create_graph, deliver, captures)
     results = []
     for index, mine in enumerate(keys):
         found = next((totals[k] for k in mine if k in totals), None)
         if found is None:
             found = next((captures[k] for k in reversed(mine) if captures.get(k) is not None), None)
         if found is None and not allow_unused:
+            target = inputs[index]
+            shape = list((meta_of_edge(target) if isinstance(target, GradientEdge) else target).shape)
             raise RuntimeError(
                 f"One of the differentiated Tensors appears to not have been used in the graph: input {index} of shape "
-                f"{list(inputs[index].shape)}. Fix: set allow_unused=True if this is the desired behavior."
+                f"{shape}. Fix: set allow_unused=True if this is the desired behavior."
             )
         results.append(found)
     return results

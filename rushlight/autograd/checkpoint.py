@@ -270,10 +270,19 @@ def checkpoint_sequential(
     return piece(last, len(layers))(input)
 
 
+def create_selective_checkpoint_contexts(policy_fn_or_list: Any, allow_cache_entry_mutation: bool = False) -> tuple:
+    """Refused: which values are kept is decided when a program is compiled."""
+    raise NotImplementedError(
+        "create_selective_checkpoint_contexts is not supported: a checkpointed function is run again as a whole. Fix: leave out "
+        "context_fn, and checkpoint the parts that are cheap to compute again by themselves."
+    )
+
+
 __all__ = [
     "CheckpointError",
     "checkpoint",
     "checkpoint_sequential",
+    "create_selective_checkpoint_contexts",
     "noop_context_fn",
     "set_checkpoint_debug_enabled",
     "set_checkpoint_early_stop",

@@ -11,16 +11,28 @@ import heapq
 from collections.abc import Callable
 from typing import Any
 
+from rushlight.autograd.packing import Packed
 from rushlight.autograd.saved import Saved, writes_of
 from rushlight.errors import show_line
 from rushlight.ir.meta import WEAK
+from rushlight.lazy import record
 from rushlight.lazy.macro import MacroTrace, Outside, stand_in
 from rushlight.lazy.record import Trace, local
-from rushlight.lazy.trie import FUNCTION, LEAF, MACRO, MARK_LEAF, STATE, Entry
+from rushlight.lazy.trie import FUNCTION, LEAF, MACRO, MARK_LEAF, STATE, Entry, operands
+from rushlight.lessons import say
 
 
 class NeedsPython(Exception):
     """The graph holds hooks, custom Functions or earlier traces: it cannot become a macro."""
+
+
+def watched(kind: type[Backward]) -> type[Backward]:
+    """The class of passes to use now: `kind`, or in anomaly mode one that looks at each gradient."""
+    if not record.noting:
+        return kind
+    from rushlight.autograd.watch import watching
+
+    return watching(kind)
 
 
 class Backward:
@@ -78,7 +90,37 @@ class Backward:
                 if (trace.order, slot) in self.captures:
                     self.captures[trace.order, slot] = grad
                 grads.append(grad)
+            if trace.node_hooks is not None and entry.depth in trace.node_hooks and self.calls_hooks:
+                self._step_with_hooks(trace, entry, grads)
+            else:
+                self.step(trace, entry, grads)
+
+    def _step_with_hooks(self, trace: Trace, entry: Entry, grads: list[Any]) -> None:
+        """A step with the hooks of its node around it."""
+        if self.as_macro:
+            raise NeedsPython
+        before, after = trace.node_hooks[entry.depth]  # type: ignore[index]
+        for hook in list(before.values()):
+            changed = hook(tuple(grads))
+            grads = grads if changed is None else list(changed)
+        pushed: list[tuple[Trace, int, Any]] = []
+        add, self.add = self.add, lambda *push: pushed.append(push)  # type: ignore[method-assign]
+        try:
             self.step(trace, entry, grads)
+        finally:
+            del self.add
+        found = operands(entry)[len(entry.metas) if entry.op is FUNCTION else 0 :]
+        results: list[Any] = [None] * len(found)
+        at = -1
+        for _, slot, grad in pushed:
+            at = found.index(slot, at + 1)
+            results[at] = grad
+        for hook in list(after.values()):
+            changed = hook(tuple(results), tuple(grads))
+            results = results if changed is None else list(changed)
+        for slot, grad in zip(found, results, strict=True):
+            if grad is not None:
+                add(trace, slot, grad)
 
     def step(self, trace: Trace, entry: Entry, grads: list[Any]) -> None:
         """Push the gradients of one entry's outputs to its inputs."""
@@ -123,6 +165,8 @@ class Backward:
 
     def saved(self, trace: Trace, entry: Entry, slot: int) -> Any:
         """A handle for a forward value; touching it checks that it is still what the forward pass saw."""
+        if trace.packed is not None and (entry.depth, slot) in trace.packed:
+            return stand_in(trace.meta_of(slot), Packed(trace, slot, entry))
         writes = self.writes.get(trace.order)
         if writes is None:
             writes = self.writes[trace.order] = writes_of(trace)
@@ -221,8 +265,4 @@ def fit(grad: Any, meta: Any) -> Any:
 
 def freed_message(entry: Entry, where: tuple) -> str:
     """M7: a second backward over a freed graph."""
-    return (
-        f"Trying to backward through the graph a second time: the values that `{entry.op.name}` (recorded at "
-        f"{show_line(entry.line)}) saved were freed by the backward() at {show_line(where)}. "
-        "Fix: pass retain_graph=True to that first backward(), or compute the loss anew."
-    )
+    return say("freed-graph", op=entry.op.name, line=show_line(entry.line), where=show_line(where))

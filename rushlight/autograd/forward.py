@@ -10,13 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rushlight.autograd.pull import operands
 from rushlight.autograd.tangents import of_function, push
 from rushlight.functional import FUNCTIONS
 from rushlight.ir.op import TABLE
 from rushlight.lazy.nested import handle_at
 from rushlight.lazy.record import Trace, enter, local, record
-from rushlight.lazy.trie import FUNCTION, LEAF, MACRO, MARK_LEAF, STATE, Entry
+from rushlight.lazy.trie import FUNCTION, LEAF, MACRO, MARK_LEAF, STATE, Entry, operands
 
 
 class Level:

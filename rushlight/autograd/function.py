@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from rushlight.autograd import packing
 from rushlight.errors import explain_error
 from rushlight.functional import FUNCTIONS
 from rushlight.lazy.handle import Handle
+from rushlight.lazy.places import note
 from rushlight.lazy.record import enter, local, switch_grad_mode
 from rushlight.lazy.trie import FUNCTION, Entry
 
@@ -19,6 +21,11 @@ class FunctionCtx:
 
     def save_for_backward(self, *tensors: Any) -> None:
         """Keep tensors for `backward`, which reads them from `saved_tensors`."""
+        if packing.active():
+            self._packed = [
+                (*packing.pack(t.detach()), tuple(t.shape)) if isinstance(t, Handle) else t for t in tensors
+            ]
+            return
         self._saved = tensors
         self._versions = [t._version if isinstance(t, Handle) else 0 for t in tensors]
 
@@ -27,6 +34,8 @@ class FunctionCtx:
     @property
     def saved_tensors(self) -> tuple:
         """The saved tensors; RuntimeError when one was changed in place since."""
+        if hasattr(self, "_packed"):
+            return tuple(packing.unpack(*p) if isinstance(p, tuple) else p for p in self._packed)
         for tensor, version in zip(getattr(self, "_saved", ()), getattr(self, "_versions", ()), strict=True):
             if isinstance(tensor, Handle) and tensor._version != version:
                 raise RuntimeError(
@@ -164,6 +173,8 @@ def connect(ctx: Any, inputs: list[Any], outputs: list[Any], tracked: bool = Tru
         node = Entry(trace.node, key, FUNCTION, out_slots + in_slots, (), metas, storage=storage)
         trace.node.next[key] = node
     trace.node = node
+    if node.noted:
+        note(trace, node)
     trace.contexts[node.slot] = ctx
     trace.general = True
     from weakref import ref

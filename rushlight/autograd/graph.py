@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from rushlight.errors import show_line
 from rushlight.lazy.record import Trace
 from rushlight.lazy.trie import FUNCTION, LEAF, MACRO, MARK_LEAF, STATE, Entry
+from rushlight.lessons import say
 
 
 class Node:
@@ -34,6 +37,18 @@ class Node:
                 if slot is not None and slot >= 0:
                     found.append(edge(self._trace, slot))
         return tuple(found)
+
+    def register_hook(self, fn: Callable[[tuple, tuple], Any]) -> Any:
+        """Call `fn(grad_inputs, grad_outputs)` after this node's function; it may return other grad_inputs."""
+        from rushlight.autograd.edges import add_node_hook
+
+        return add_node_hook(self, "post", fn)
+
+    def register_prehook(self, fn: Callable[[tuple], Any]) -> Any:
+        """Call `fn(grad_outputs)` before this node's function; it may return other grad_outputs."""
+        from rushlight.autograd.edges import add_node_hook
+
+        return add_node_hook(self, "pre", fn)
 
     def __getattr__(self, name: str) -> Any:
         if name == "variable" and self.name() == "AccumulateGrad":
@@ -72,8 +87,19 @@ def node_name(trace: Trace, entry: Entry) -> str:
     op = entry.op
     if op.inplace and op.name.endswith("_write_"):
         return "CopySlices"
+    if op.name == "sub" and entry.inputs[0] < 0:
+        return "RsubBackward1"
+    if op.name == "matmul" and op.grad_name == "MmBackward0":
+        return _product(*(trace.meta_of(slot).ndim for slot in entry.inputs))
     overload = _OVERLOADS.get(op.name.removesuffix("_"))
     return op.grad_name if overload is None else f"{op.grad_name[:-1]}{overload(entry)}"
+
+
+def _product(left: int, right: int) -> str:
+    """PyTorch's kernel for a product of operands of so many dimensions, and the view that gives the result its shape."""
+    known = {(1, 1): "Dot", (2, 1): "Mv", (2, 2): "Mm", (1, 2): "Squeeze"}
+    name = known.get((left, right), "UnsafeView" if left > 2 or right > 2 else "Mm")
+    return f"{name}Backward{4 * (name == 'Squeeze')}"
 
 
 def _over_dims(entry: Entry) -> int:
@@ -90,6 +116,10 @@ def _pow(entry: Entry) -> int:
     return 2 if base < 0 else int(exponent >= 0)
 
 
+def _by_tensor(entry: Entry) -> int:
+    return int(entry.inputs[-1] >= 0)
+
+
 def _squeeze(entry: Entry) -> int:
     dim = entry.static[0]
     return 0 if dim is None else 1 if isinstance(dim, int) else 2
@@ -98,6 +128,7 @@ def _squeeze(entry: Entry) -> int:
 # The number at the end of a node's name counts the overloads of PyTorch's op; here one op stands for them all.
 _OVERLOADS: dict[str, Callable[[Entry], int]] = {
     "sum": _over_dims, "mean": _over_dims, "prod": _over_dims, "clamp": _of_numbers, "pow": _pow, "squeeze": _squeeze,
+    "fmod": _by_tensor, "remainder": _by_tensor, "masked_fill": _by_tensor, "lerp": _by_tensor,
 }  # fmt: skip
 
 
@@ -130,21 +161,30 @@ def grad_fn(tensor: Any) -> Node | None:
     return edge(trace, tensor._slot if tensor._trace is trace else enter(trace, tensor))[0]
 
 
-class saved_tensors_hooks:
-    """Refused: the values that a backward needs are chosen when a program is compiled, and no Python code sees them."""
-
-    def __init__(self, pack_hook: Any, unpack_hook: Any) -> None:
-        raise NotImplementedError(
-            "autograd.graph.saved_tensors_hooks is not supported. Fix: to save memory use rushlight.utils.checkpoint.checkpoint; to see "
-            "or change gradients use tensor.register_hook."
-        )
-
-
-class save_on_cpu(saved_tensors_hooks):
-    """Refused as `saved_tensors_hooks`."""
-
-    def __init__(self, pin_memory: bool = False, device_type: str = "cuda") -> None:
-        super().__init__(None, None)
+def origin_of(tensor: Any) -> dict[str, str]:
+    """What a tensor is and which op made it where, in words for a message."""
+    node = grad_fn(tensor)
+    if node is None:
+        return {"meta": repr(tensor._meta), "made": say("grad-of-non-leaf/earlier")}
+    op, line = node._entry.op.name.removesuffix("_op"), show_line(node._entry.line)
+    return {"meta": repr(tensor._meta), "made": say("grad-of-non-leaf/made", op=op, line=line)}
 
 
-__all__ = ["Node", "edge", "grad_fn", "node_name", "save_on_cpu", "saved_tensors_hooks"]
+_ELSEWHERE = {
+    **dict.fromkeys(("disable_saved_tensors_hooks", "save_on_cpu", "saved_tensors_hooks"), "packing"),
+    **dict.fromkeys(
+        (
+            "GradientEdge", "allow_mutation_on_saved_tensors", "get_gradient_edge", "increment_version", "register_multi_grad_hook",
+        ),
+        "edges",
+    ),
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ELSEWHERE:
+        raise AttributeError(f"module 'rushlight.autograd.graph' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"rushlight.autograd.{_ELSEWHERE[name]}"), name)
+
+
+__all__ = ["Node", "edge", "grad_fn", "node_name", *_ELSEWHERE]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rushlight.autograd.engine import Backward
+from rushlight.autograd.engine import Backward, watched
 from rushlight.lazy.record import Trace, enter, local, switch_grad_mode
-from rushlight.lazy.trie import LEAF, Entry
+from rushlight.lazy.trie import LEAF, operands
 
 Place = tuple[Trace, int]
 
@@ -15,12 +15,6 @@ Place = tuple[Trace, int]
 def place_of(value: Any) -> Place:
     """Where a value that was just recorded stands."""
     return value._trace, value._slot
-
-
-def operands(entry: Entry) -> list[int]:
-    """The slots that an entry reads."""
-    flat = [s for item in entry.inputs for s in (item if item.__class__ is tuple else (item,))]
-    return [s for s in flat if s is not None and s >= 0]
 
 
 def _reached(trace: Trace, starts: Sequence[int]) -> set[int]:
@@ -71,7 +65,7 @@ def pull(
     `leaves` are the goals' handles, where code that could look at values has run since they were made.
     """
     trace, mode = local.trace, local.grad_mode
-    walk = _Towards(goals, leaves)
+    walk = watched(_Towards)(goals, leaves)
     switch_grad_mode(create_graph)
     try:
         for output, cotangent in zip(outputs, cotangents, strict=True):

@@ -39,6 +39,8 @@ class _Discover(Backward):
         self.seen: set[int] = set()
 
     def saved(self, trace: Trace, entry: Entry, slot: int) -> Any:
+        if trace.packed is not None and (entry.depth, slot) in trace.packed:
+            return stand_in(trace.meta_of(slot), _Unneeded())
         watch = _Watch(trace, slot, entry, {})
         watch.seen = self.seen
         return stand_in(trace.meta_of(slot), watch)
@@ -55,6 +57,19 @@ class _Discover(Backward):
         for slot in entry.inputs[len(entry.metas) :]:
             if slot is not None and trace.meta_of(slot).requires_grad:
                 self.add(trace, slot, stand_in(plain(trace.meta_of(slot)), _Unneeded()))
+
+
+def touched_by(trace: Trace, entry: Entry) -> tuple[int, ...]:
+    """The slots whose values the gradient of one entry uses."""
+
+    def discover() -> set[int]:
+        walk = _Discover(trace)
+        walk.as_macro = False
+        walk.step(trace, entry, [stand_in(plain(meta), _Unneeded()) for meta in entry.metas])
+        return walk.seen
+
+    _, seen = trace_macro(discover)
+    return tuple(sorted(seen))
 
 
 def plain(meta: Meta) -> Meta:

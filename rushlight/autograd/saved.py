@@ -11,6 +11,7 @@ from rushlight.ir.op import TABLE, Op
 from rushlight.lazy.macro import MacroTrace
 from rushlight.lazy.record import Trace, append_leaf
 from rushlight.lazy.trie import LEAF, MACRO, Entry
+from rushlight.lessons import say
 
 
 def writes_of(trace: Trace) -> dict[int, tuple[int, Entry]]:
@@ -58,6 +59,15 @@ def freed_at(trace: Trace, entry: Entry) -> tuple | None:
     return None
 
 
+def check_not_freed(trace: Trace, entry: Entry) -> None:
+    """Raise when a backward has freed what an entry saved."""
+    where = freed_at(trace, entry)
+    if where is not None:
+        from rushlight.autograd.engine import freed_message
+
+        raise RuntimeError(freed_message(entry, where))
+
+
 class Saved:
     """Stands for slot `slot` of `trace`, saved by `entry`."""
 
@@ -68,18 +78,13 @@ class Saved:
 
     def check(self) -> None:
         """Raise when the value is no longer what the forward pass saw."""
-        where = freed_at(self.trace, self.entry)
-        if where is not None:
-            from rushlight.autograd.engine import freed_message
-
-            raise RuntimeError(freed_message(self.entry, where))
+        check_not_freed(self.trace, self.entry)
         if self.own_operand:
             return
         depth, write = self.writes.get(self.trace.storage_of(self.slot), (0, None))
         if write is not None and depth > self.entry.depth:
-            raise RuntimeError(
-                changed_message(self.entry, self.trace.meta_of(self.slot), show_line(write.line), write.op.name)
-            )
+            meta = self.trace.meta_of(self.slot)
+            raise RuntimeError(changed_message(self.entry, meta, write.op.name, show_line(write.line)))
 
     @property
     def own_operand(self) -> bool:
@@ -100,26 +105,26 @@ class Saved:
         return self._enter_frozen(target, handle)
 
     def _enter_frozen(self, target: Trace, handle: Any) -> int:
+        try:
+            array, owner, version = self.trace.saved[self.slot]
+        except KeyError:
+            raise RuntimeError(
+                f"backward: the value that `{self.entry.op.name}` (recorded at {show_line(self.entry.line)}) needs was not "
+                "kept when its trace was run"
+            ) from None
+        alive = owner() if owner is not None else None
+        if alive is not None and alive._version != version and not self.own_operand:
+            raise RuntimeError(
+                changed_message(
+                    self.entry,
+                    handle._meta,
+                    say("changed-in-place/unknown"),
+                    say("changed-in-place/version", now=alive._version, saved=version),
+                )
+            )
         key = (self.trace.order, self.slot)
         slot = target.entered_saved.get(key)
         if slot is None:
-            try:
-                array, owner, version = self.trace.saved[self.slot]
-            except KeyError:
-                raise RuntimeError(
-                    f"backward: the value that `{self.entry.op.name}` (recorded at {show_line(self.entry.line)}) needs was not "
-                    "kept when its trace was run"
-                ) from None
-            alive = owner() if owner is not None else None
-            if alive is not None and alive._version != version and not self.own_operand:
-                raise RuntimeError(
-                    changed_message(
-                        self.entry,
-                        handle._meta,
-                        f"version {alive._version}; expected version {version}",
-                        "an in-place op",
-                    )
-                )
             if alive is not None and alive._meta.leaf and self.trace.producer(self.slot).op is LEAF:
                 slot = alive._slot if alive._trace is target else target.enter_base(alive)
             else:
@@ -132,10 +137,7 @@ class Saved:
         return slot
 
 
-def changed_message(entry: Entry, meta: Any, change: str, op: str) -> str:
+def changed_message(entry: Entry, meta: Any, change: str, where: str) -> str:
     """M10: a saved value was modified in place; both lines are named."""
-    return (
-        "one of the variables needed for gradient computation has been modified by an inplace operation: "
-        f"{meta!r}, saved by `{entry.op.name}` at {show_line(entry.line)}, was changed by {op} at {change}. "
-        "Fix: use the out-of-place form of that op, or clone() the tensor before changing it."
-    )
+    line = show_line(entry.line)
+    return say("changed-in-place", meta=repr(meta), op=entry.op.name, line=line, change=change, where=where)

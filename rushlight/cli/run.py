@@ -32,7 +32,7 @@ def run_script(script: str, arguments: Sequence[str] = ()) -> int:
     if not sys.flags.safe_path:
         sys.path[0] = os.path.dirname(os.path.abspath(script))
     try:
-        exec(compile(source, script, "exec"), module.__dict__)
+        exec(compile(source, script, "exec", dont_inherit=True), module.__dict__)
     except (SystemExit, KeyboardInterrupt):
         raise
     except BaseException as error:

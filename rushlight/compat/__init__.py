@@ -1,5 +1,7 @@
 """`import torch` answered by Rushlight: a finder in front of Python's own. Names only; no behaviour is changed.
 
+What asks for `torch.__version__` is told the version of PyTorch whose names these are, with Rushlight's own behind a plus sign.
+
 >>> import rushlight.compat
 >>> with rushlight.compat.redirected():
 ...     import torch.nn.functional as F
@@ -18,9 +20,13 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-from rushlight.compat.names import MOVED, PACKAGES
+import rushlight
+from rushlight.compat.names import FOLLOWED, MOVED, PACKAGES
+from rushlight.torch_version import TorchVersion
 
 __all__ = ["install", "redirected", "uninstall"]
+
+OWN_VERSION = rushlight.__version__
 
 
 def target_of(name: str) -> str | None:
@@ -100,12 +106,18 @@ def install() -> None:
             )
     if _finder not in sys.meta_path:
         sys.meta_path.insert(0, _finder)
+    _set_version(TorchVersion(f"{FOLLOWED}+rushlight.{OWN_VERSION}"))
+
+
+def _set_version(version: str) -> None:
+    rushlight.__version__ = rushlight.version.__version__ = version
 
 
 def uninstall() -> None:
     """Undo `install`; modules that were imported stay what they are to those who hold them."""
     if _finder in sys.meta_path:
         sys.meta_path.remove(_finder)
+        _set_version(OWN_VERSION)
         for name in [n for n in sys.modules if target_of(n) is not None]:
             del sys.modules[name]
 

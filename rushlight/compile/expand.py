@@ -92,6 +92,10 @@ def _traced(graph: Graph, node: Node) -> Expansion | None:
         found, wanted = child.meta_of(slot), graph.metas[value]
         if found.shape != wanted.shape or found.dtype is not wanted.dtype:
             raise AssertionError(f"{node.op.name}: its expansion gives {found!r}, the op {wanted!r}")
-        if found.stride != wanted.stride and not (found.contiguous and wanted.contiguous):
+        if (
+            found.offset != wanted.offset
+            or found.stride != wanted.stride
+            and not (found.contiguous and wanted.contiguous)
+        ):
             return None  # another layout than was promised
     return Expansion(child, [], slots)

@@ -145,7 +145,13 @@ class _Fuser:
         inside = [v for v in node.operands() if v in group.full]
         shape = tuple(graph.metas[node.outputs[0]].shape)
         if not group.is_nest:
-            return len(group.nodes[0].outputs) == 1 and node.op.pointwise and shape == group.shape and bool(inside) and not self.may_fail(graph, node)
+            return (
+                len(group.nodes[0].outputs) == 1
+                and node.op.pointwise
+                and shape == group.shape
+                and bool(inside)
+                and not self.may_fail(graph, node)
+            )
         if inside and looks_up(node):
             return False  # a look-up needs its table in memory
         if pointwise:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -13,8 +14,11 @@ from rushlight import config
 from rushlight.backend import load
 from rushlight.compile.exact import exact
 from rushlight.compile.passes import NATIVE_PASSES, run_passes
-from rushlight.errors import Fault, OutOfMemoryError
+from rushlight.errors import Fault, OutOfMemoryError, explain_error
 from rushlight.ir.graph import Graph
+
+# What graphs became, by their keys: the same step at another place of the trie has the same code.
+_codes: WeakValueDictionary[str | None, Any] = WeakValueDictionary()
 
 
 class Native:
@@ -39,7 +43,7 @@ class Native:
         """Make the machine code, or find what an earlier process made; `anew` if every stage is to be seen."""
         stages, backend = self.stages, load()
         key = backend.plan_key(self.graph, self.replaceable)  # before the passes, which add values
-        self.code = None if anew else backend.remembered(key, self.graph)
+        self.code = None if anew else _codes.get(key) or backend.remembered(key, self.graph)
         if self.code is None:
             from rushlight.compile.fuse import fuse
 
@@ -47,6 +51,8 @@ class Native:
             fused = stages["fuse"] = fuse(graph, backend.LEADERS, backend.has_code, backend.may_fail)
             self.code = backend.compile_fused(fused, self.replaceable)
             backend.remember(key, self.graph, self.code)
+        if key is not None:
+            _codes[key] = self.code
         stages["plan"] = self.code
 
     def summary(self) -> str:
@@ -62,12 +68,19 @@ class Native:
             if self._left > 0:
                 self._left -= 1
                 return self.reference(leaves, numbers, generators, targets)
-            self.compile()
+            try:
+                self.compile()
+            except OverflowError:  # a number that no launch table holds: the reference says what is wrong with it
+                self._left = math.inf
+                return self.reference(leaves, numbers, generators, targets)
         states = [g.get_state_raw() for g in generators] if self._random else []
         try:
             return self.code.run(leaves, numbers, generators, targets)
         except OutOfMemoryError:
             raise
+        except MemoryError as error:
+            got = f"no memory: {error}"
+            raise OutOfMemoryError(explain_error("step", got=got, fix="use smaller tensors")) from None
         except (Fault, OverflowError, IndexError, RuntimeError, ValueError):
             # The reference names the op and the value that is wrong; a number too large for the table it wraps, as a cast does.
             for generator, state in zip(generators, states, strict=False):

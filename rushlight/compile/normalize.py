@@ -58,7 +58,9 @@ def cse(graph: Graph) -> Graph:
             tuple(same.get(v, v) for v in i) if i.__class__ is tuple else same.get(i, i) for i in node.inputs
         )
         if not node.op.random:
-            key = (node.op, node.inputs, tuple(node.static.values()), tuple(graph.metas[v].dtype for v in node.outputs))
+            # The same numbers in another order of memory are another value: views of one are none of the other.
+            layouts = tuple((m.dtype, m.stride, m.offset) for m in (graph.metas[v] for v in node.outputs))
+            key = (node.op, node.inputs, tuple(node.static.values()), layouts)
             first = seen.setdefault(key, node.outputs)
             if first is not node.outputs:
                 same.update(zip(node.outputs, first, strict=True))

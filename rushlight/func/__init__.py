@@ -8,12 +8,13 @@ tensor([[ 6., 12.],
         [42., 56.]])
 """
 
+from rushlight.func.debugging import debug_unwrap, replace_all_batch_norm_modules_
 from rushlight.func.jacobians import hessian, jacfwd, jacrev
 from rushlight.func.modules import functional_call, functionalize, stack_module_state
 from rushlight.func.transforms import grad, grad_and_value, jvp, linearize, vjp
 from rushlight.func.vmap import vmap
 
 __all__ = [
-    "functional_call", "functionalize", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize",
-    "stack_module_state", "vjp", "vmap",
+    "debug_unwrap", "functional_call", "functionalize", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize",
+    "replace_all_batch_norm_modules_", "stack_module_state", "vjp", "vmap",
 ]  # fmt: skip

@@ -10,7 +10,6 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rushlight.autograd.pull import operands
 from rushlight.dtype import bfloat16, float16
 from rushlight.func import rules_index, rules_nn, rules_views  # noqa: F401  they fill the table
 from rushlight.func.batch import RULES, Batch, Value, fitted, one_by_one, plain, run, tensors
@@ -22,7 +21,7 @@ from rushlight.ir.op import Op
 from rushlight.lazy.macro import Expansion, Outside, stand_in, trace_macro
 from rushlight.lazy.nested import NestedTrace
 from rushlight.lazy.record import enter, local, switch_grad_mode
-from rushlight.lazy.trie import FUNCTION, LEAF, MACRO, MARK_LEAF, STATE, Entry
+from rushlight.lazy.trie import FUNCTION, LEAF, MACRO, MARK_LEAF, STATE, Entry, operands
 
 _expansions: OrderedDict[Any, Expansion | None] = OrderedDict()
 _REMEMBERED = 2048

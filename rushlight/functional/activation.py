@@ -42,18 +42,33 @@ def relu(input: Any, inplace: bool = False) -> Any:
 
 
 def relu6(input: Any, inplace: bool = False) -> Any:
-    """min(max(input, 0), 6)."""
+    """min(max(input, 0), 6).
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.relu6(torch.tensor([-1.0, 3.0, 9.0]))
+    tensor([0., 3., 6.])
+    """
     return hardtanh(input, 0.0, 6.0, inplace)
 
 
 def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False) -> Any:
-    """input, times negative_slope below 0."""
+    """input, times negative_slope below 0.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.leaky_relu(torch.tensor([-1.0, 2.0]))
+    tensor([-0.0100,  2.0000])
+    """
     return _apply("leaky_relu_op", inplace, input, negative_slope)
 
 
 @public(method=True)
 def prelu(input: Any, weight: Any) -> Any:
-    """input, times a learned weight below 0: one weight for all, or one for each channel (dimension 1)."""
+    """input, times a learned weight below 0: one weight for all, or one for each channel (dimension 1).
+
+    >>> import rushlight as torch
+    >>> torch.prelu(torch.tensor([-2.0, 3.0]), torch.tensor([0.25]))
+    tensor([-0.5000,  3.0000])
+    """
     if weight.ndim > 1:
         raise RuntimeError(
             f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight.ndim}. Fix: weight.flatten()."
@@ -91,7 +106,12 @@ def rrelu(input: Any, lower: float = 1 / 8, upper: float = 1 / 3, training: bool
 
 
 def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
-    """input, and alpha * (exp(input) - 1) below 0."""
+    """input, and alpha * (exp(input) - 1) below 0.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.elu(torch.tensor([-1.0, 2.0]))
+    tensor([-0.6321,  2.0000])
+    """
     return _apply("elu_op", inplace, input, alpha, 1.0, 1.0)
 
 
@@ -108,24 +128,44 @@ def celu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
 
 
 def gelu(input: Any, *, approximate: str = "none") -> Any:
-    """input * Phi(input); approximate='tanh' for the tanh formula."""
+    """input * Phi(input); approximate='tanh' for the tanh formula.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.gelu(torch.tensor([-1.0, 0.0, 1.0]))
+    tensor([-0.1587,  0.0000,  0.8413])
+    """
     if approximate not in ("none", "tanh"):
         raise RuntimeError(f"gelu: approximate argument must be either none or tanh; got {approximate!r}.")
     return record(TABLE["gelu_op"], (input,), (approximate,))
 
 
 def silu(input: Any, inplace: bool = False) -> Any:
-    """input * sigmoid(input)."""
+    """input * sigmoid(input).
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.silu(torch.tensor([-1.0, 2.0]))
+    tensor([-0.2689,  1.7616])
+    """
     return _apply("silu_op", inplace, input)
 
 
 def mish(input: Any, inplace: bool = False) -> Any:
-    """input * tanh(softplus(input))."""
+    """input * tanh(softplus(input)).
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.mish(torch.tensor([-1.0, 2.0]))
+    tensor([-0.3034,  1.9440])
+    """
     return _apply("mish_op", inplace, input)
 
 
 def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Any:
-    """input limited to [min_val, max_val]."""
+    """input limited to [min_val, max_val].
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.hardtanh(torch.tensor([-3.0, 0.5, 3.0]))
+    tensor([-1.0000,  0.5000,  1.0000])
+    """
     if min_val > max_val:
         raise ValueError(f"hardtanh: min_val cannot be greater than max_val; got {min_val} and {max_val}.")
     return _apply("hardtanh_op", inplace, input, min_val, max_val)
@@ -154,7 +194,12 @@ def softshrink(input: Any, lambd: float = 0.5) -> Any:
 
 
 def softplus(input: Any, beta: float = 1, threshold: float = 20) -> Any:
-    """log(1 + exp(beta * input)) / beta; input itself where beta * input > threshold."""
+    """log(1 + exp(beta * input)) / beta; input itself where beta * input > threshold.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.softplus(torch.tensor([0.0, 30.0]))
+    tensor([ 0.6931, 30.0000])
+    """
     return _apply("softplus_op", False, input, float(beta), float(threshold))
 
 
@@ -174,12 +219,22 @@ def threshold(input: Any, threshold: float, value: float, inplace: bool = False)
 
 
 def logsigmoid(input: Any) -> Any:
-    """log(sigmoid(input)), without underflow."""
+    """log(sigmoid(input)), without underflow.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.logsigmoid(torch.tensor([0.0]))
+    tensor([-0.6931])
+    """
     return record(TABLE["log_sigmoid_op"], (input,))
 
 
 def glu(input: Any, dim: int = -1) -> Any:
-    """The first half of input along dim, times the sigmoid of the second half."""
+    """The first half of input along dim, times the sigmoid of the second half.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.glu(torch.tensor([1.0, 2.0, 0.0, 0.0]))
+    tensor([0.5000, 1.0000])
+    """
     return record(TABLE["glu_op"], (input,), (as_int(dim),))
 
 
@@ -228,7 +283,12 @@ def _implicit_dim(name: str, ndim: int, stacklevel: int) -> int:
 
 
 def softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
-    """exp(input) / sum(exp(input)) along dim."""
+    """exp(input) / sum(exp(input)) along dim.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.softmax(torch.tensor([[0.0, 0.0]]), dim=1)
+    tensor([[0.5000, 0.5000]])
+    """
     dim = _implicit_dim("softmax", input.ndim, _stacklevel) if dim is None else as_int(dim)
     return record(TABLE["softmax"], (input,), (dim, dtype))
 
@@ -240,13 +300,23 @@ def softmin(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any
 
 
 def log_softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
-    """log(softmax(input)) along dim, without overflow."""
+    """log(softmax(input)) along dim, without overflow.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.log_softmax(torch.tensor([[0.0, 0.0]]), dim=1)
+    tensor([[-0.6931, -0.6931]])
+    """
     dim = _implicit_dim("log_softmax", input.ndim, _stacklevel) if dim is None else as_int(dim)
     return record(TABLE["log_softmax"], (input,), (dim, dtype))
 
 
 def gumbel_softmax(logits: Any, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Any:
-    """softmax((logits + Gumbel noise) / tau); hard=True gives one-hot samples with the gradient of the soft ones."""
+    """softmax((logits + Gumbel noise) / tau); hard=True gives one-hot samples with the gradient of the soft ones.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.gumbel_softmax(torch.zeros(2, 3), hard=True).sum(1)
+    tensor([1., 1.])
+    """
     noise = -FUNCTIONS["empty"](logits.shape, dtype=logits.dtype).exponential_().log()
     soft = softmax((logits + noise) / tau, dim)
     if not hard:

@@ -7,10 +7,12 @@ from typing import Any
 
 from rushlight import dtype as dtypes
 from rushlight.errors import explain_error
+from rushlight.functional import old_forms
 from rushlight.functional.checks import write_apart
+from rushlight.functional.fast import check_exponent
 from rushlight.functional.quick import binary
 from rushlight.functional.registry import METHODS, as_ints, public, rule_helper, write_out
-from rushlight.ir.op import TABLE
+from rushlight.ir.op import TABLE, renamed
 from rushlight.lazy.handle import Handle
 from rushlight.lazy.record import record
 from rushlight.lazy.views import record_inplace
@@ -34,7 +36,9 @@ def _scaled(name: str, sign: int) -> None:
 
     fast = binary(plain)
 
-    def out_of_place(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Any:
+    def out_of_place(input: Any, other: Any, *old: Any, alpha: Any = 1, out: Any = None) -> Any:
+        if old:
+            input, other, alpha = old_forms.scaled(name, input, other, old)
         if alpha.__class__ is int and alpha == 1:
             result = fast(input, other)
         else:
@@ -42,7 +46,9 @@ def _scaled(name: str, sign: int) -> None:
             result = record(scaled, (input, other, negated(alpha)))
         return result if out is None else write_out(out, result)
 
-    def in_place(input: Any, other: Any, *, alpha: Any = 1) -> Any:
+    def in_place(input: Any, other: Any, *old: Any, alpha: Any = 1) -> Any:
+        if old:
+            input, other, alpha = old_forms.scaled(name + "_", input, other, old)
         if alpha.__class__ is int and alpha == 1:
             return record_inplace(plain_, (input, other))
         check(input, other, alpha)
@@ -59,12 +65,35 @@ _scaled("add", 1)
 _scaled("sub", -1)
 
 
+_power = binary(TABLE["pow"])
+
+
+@public(method=True)
+def pow(input: Any, exponent: Any, *, out: Any = None) -> Any:
+    """input ** exponent. RuntimeError for integers and a number below 0 as the exponent.
+
+    >>> import rushlight as torch
+    >>> torch.pow(torch.tensor([1, 2, 3]), 2), torch.pow(2.0, torch.tensor([-1]))
+    (tensor([1, 4, 9]), tensor([0.5000]))
+    """
+    check_exponent(input, exponent)
+    result = _power(input, exponent)
+    return result if out is None else write_out(out, result)
+
+
+@public(method=True, function=False)
+def pow_(input: Any, exponent: Any) -> Any:
+    """In-place `pow`."""
+    check_exponent(input, exponent)
+    return record_inplace(TABLE["pow_"], (input, exponent), ())
+
+
 @public()
 def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
     """other - alpha * input."""
     if not isinstance(input, Handle):
         raise TypeError(explain_error("rsub", got=f"input of type {type(input).__name__}", expected="a tensor"))
-    return record(TABLE["sub"], (other, input if alpha == 1 else input * alpha))
+    return record(renamed("sub", "RsubBackward0"), (other, input if alpha == 1 else input * alpha))
 
 
 _true_divide = binary(TABLE["div"])
@@ -81,7 +110,17 @@ def _mode(rounding_mode: str | None) -> str:
 
 @public("div", "divide", method=True)
 def div(input: Any, other: Any, *, rounding_mode: str | None = None, out: Any = None) -> Any:
-    """input / other; rounded down or toward zero on request."""
+    """input / other; rounded down or toward zero on request.
+
+    Integers give floating results, unless `rounding_mode` is "trunc" (towards zero) or "floor". RuntimeError where
+    shapes cannot be broadcast.
+
+    >>> import rushlight as torch
+    >>> torch.div(torch.tensor([7, -7]), 2)
+    tensor([ 3.5000, -3.5000])
+    >>> torch.div(torch.tensor([7, -7]), 2, rounding_mode="floor")
+    tensor([ 3, -4])
+    """
     if rounding_mode is None:
         result = _true_divide(input, other)
     else:
@@ -165,13 +204,15 @@ def _extreme(name: str) -> None:
 
     def extreme(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None, out: Any = None) -> Any:
         if isinstance(dim, Handle) or other is not None:
-            return record(TABLE[other_op], (input, dim if other is None else other))
+            found = record(TABLE[other_op], (input, dim if other is None else other))
+            return found if out is None else write_out(out, found)
         if dim is None:
             if input.numel() == 0:
                 raise RuntimeError(
                     f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' argument."
                 )
-            return record(TABLE[all_op], (input,), ((), False))
+            found = record(TABLE[all_op], (input,), ((), False))
+            return found if out is None else write_out(out, found)
         found = _named(name, record(TABLE[dim_op], (input,), (as_ints(dim), keepdim)))
         return found if out is None else write_out(out, tuple(found))
 
@@ -186,7 +227,14 @@ _extreme("min")
 
 @public(method=True)
 def aminmax(input: Any, *, dim: int | None = None, keepdim: bool = False, out: Any = None) -> Any:
-    """(smallest, largest)."""
+    """(smallest, largest).
+
+    >>> import rushlight as torch
+    >>> torch.aminmax(torch.tensor([1, 9, 3]))
+    torch.return_types.aminmax(
+    min=tensor(1),
+    max=tensor(9))
+    """
     where = () if dim is None else (dim,)
     found = (input.amin(where, keepdim), input.amax(where, keepdim))
     if out is not None:
@@ -288,7 +336,7 @@ def _variance(name: str) -> None:
         if correction is None:
             correction = 1 if unbiased is None else int(unbiased)
         found = record(TABLE["var"], (input,), (as_ints(dim), keepdim, correction))
-        found = found.sqrt() if name == "std" else found
+        found = record(renamed("sqrt", "StdBackward0"), (found,)) if name == "std" else found
         return found if out is None else write_out(out, found)
 
     variance.__name__ = name
@@ -316,13 +364,23 @@ _variance("std")
 
 @public(method=True)
 def clamp_min(input: Any, min: Any) -> Any:
-    """At least min."""
+    """At least min.
+
+    >>> import rushlight as torch
+    >>> torch.clamp_min(torch.tensor([-1.0, 2.0]), 0)
+    tensor([0., 2.])
+    """
     return record(TABLE["clamp"], (input, min, None))
 
 
 @public(method=True)
 def clamp_max(input: Any, max: Any) -> Any:
-    """At most max."""
+    """At most max.
+
+    >>> import rushlight as torch
+    >>> torch.clamp_max(torch.tensor([-1.0, 2.0]), 0)
+    tensor([-1.,  0.])
+    """
     return record(TABLE["clamp"], (input, None, max))
 
 
@@ -332,21 +390,46 @@ public("clamp_max_", method=True)(lambda input, max: record_inplace(TABLE["clamp
 
 @public(method=True)
 def softmax(input: Any, dim: int, dtype: Any = None, *, out: Any = None) -> Any:
-    """exp(input) / sum(exp(input)) along dim."""
+    """exp(input) / sum(exp(input)) along dim.
+
+    Shapes: any; each slice along dim adds up to 1. RuntimeError for integers, IndexError for a dimension that is not
+    there.
+
+    >>> import rushlight as torch
+    >>> torch.softmax(torch.tensor([[0.0, 0.0], [1.0, 3.0]]), dim=1)
+    tensor([[0.5000, 0.5000],
+            [0.1192, 0.8808]])
+    """
     result = record(TABLE["softmax"], (input,), (as_ints(dim), dtype))
     return result if out is None else write_out(out, result)
 
 
 @public(method=True)
 def log_softmax(input: Any, dim: int, dtype: Any = None, *, out: Any = None) -> Any:
-    """log(softmax(input)) along dim."""
+    """log(softmax(input)) along dim.
+
+    Shapes: any. It is more precise than softmax and log after it. IndexError for a dimension that is not there.
+
+    >>> import rushlight as torch
+    >>> torch.log_softmax(torch.zeros(2), dim=0)
+    tensor([-0.6931, -0.6931])
+    """
     result = record(TABLE["log_softmax"], (input,), (as_ints(dim), dtype))
     return result if out is None else write_out(out, result)
 
 
 @public()
 def where(condition: Any, input: Any = None, other: Any = None, *, out: Any = None) -> Any:
-    """input where condition holds, other elsewhere; with the condition alone, the positions where it holds."""
+    """input where condition holds, other elsewhere; with the condition alone, the positions where it holds.
+
+    Shapes: all three are broadcast; the dtype is the common one. RuntimeError where they cannot be, or for a
+    condition that is not bool.
+
+    >>> import rushlight as torch
+    >>> x = torch.tensor([1.0, -2.0])
+    >>> torch.where(x > 0, x, 0.0)
+    tensor([1., 0.])
+    """
     if input is None and other is None:
         return condition.nonzero(as_tuple=True)
     result = record(TABLE["where"], (condition, input, other))
@@ -373,13 +456,23 @@ def zero_(input: Any) -> Any:
 
 @public(method=True)
 def equal(input: Any, other: Any) -> bool:
-    """Whether shapes and all elements agree."""
+    """Whether shapes and all elements agree.
+
+    >>> import rushlight as torch
+    >>> torch.equal(torch.tensor([1, 2]), torch.tensor([1, 2]))
+    True
+    """
     return tuple(input.shape) == tuple(other.shape) and bool((input == other).all().item())
 
 
 @public(method=True)
 def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Any:
-    """|input - other| <= atol + rtol * |other|, elementwise."""
+    """|input - other| <= atol + rtol * |other|, elementwise.
+
+    >>> import rushlight as torch
+    >>> torch.isclose(torch.tensor([1.0, 2.0]), torch.tensor([1.0 + 1e-7, 3.0]))
+    tensor([ True, False])
+    """
     if not isinstance(input, Handle) or not isinstance(other, Handle):
         raise TypeError(explain_error("isclose", got="a number", expected="two tensors", fix="torch.tensor(number)"))
     if input.dtype is not other.dtype:
@@ -407,7 +500,12 @@ def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, eq
 
 @public(method=True)
 def allclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
-    """Whether all elements are close."""
+    """Whether all elements are close.
+
+    >>> import rushlight as torch
+    >>> torch.allclose(torch.tensor([1.0]), torch.tensor([1.0 + 1e-7]))
+    True
+    """
     return bool(isclose(input, other, rtol, atol, equal_nan).all().item())
 
 
@@ -445,29 +543,40 @@ def sum_(
 def mean(
     input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None, axis: Any = None
 ) -> Any:
-    """The mean over dim (all by default)."""
+    """The mean over dim (all by default).
+
+    >>> import rushlight as torch
+    >>> torch.tensor([[1.0, 2.0], [3.0, 4.0]]).mean(dim=1)
+    tensor([1.5000, 3.5000])
+    """
     result = record(TABLE["mean"], (input,), (as_ints(dim if axis is None else axis), keepdim, dtype))
     return result if out is None else write_out(out, result)
 
 
-public("nansum", method=True)(
-    lambda input, dim=None, keepdim=False, *, dtype=None: nan_to_num(input, 0.0, None, None, only_nan=True).sum(
-        dim, keepdim, dtype=dtype
-    )
-)
+@public(method=True)
+def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None) -> Any:
+    """The sum of what is not NaN."""
+    found = nan_to_num(input, 0.0, None, None, only_nan=True).sum(dim, keepdim, dtype=dtype)
+    return found if out is None else write_out(out, found)
 
 
 @public(method=True)
-def nanmean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+def nanmean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None) -> Any:
     """The mean of what is not NaN."""
     valid = ~input.isnan()
     total = where(valid, input, 0.0).sum(dim, keepdim, dtype=dtype)
-    return total / valid.sum(dim, keepdim)
+    found = total / valid.sum(dim, keepdim)
+    return found if out is None else write_out(out, found)
 
 
 @public(method=True)
 def nan_to_num(input: Any, nan: float = 0.0, posinf: Any = None, neginf: Any = None, *, only_nan: bool = False) -> Any:
-    """NaN and infinities replaced by numbers (the dtype's limits for infinities)."""
+    """NaN and infinities replaced by numbers (the dtype's limits for infinities).
+
+    >>> import rushlight as torch
+    >>> torch.nan_to_num(torch.tensor([torch.nan, 1.0]))
+    tensor([0., 1.])
+    """
     if input.dtype.category < dtypes.FLOATING:
         return input.clone()
     found = where(input.isnan(), 0.0 if nan is None else nan, input)
@@ -480,13 +589,23 @@ def nan_to_num(input: Any, nan: float = 0.0, posinf: Any = None, neginf: Any = N
 
 @public(method=True)
 def count_nonzero(input: Any, dim: Any = None) -> Any:
-    """How many elements are not zero."""
+    """How many elements are not zero.
+
+    >>> import rushlight as torch
+    >>> torch.count_nonzero(torch.tensor([[0, 1], [2, 3]]), dim=1)
+    tensor([1, 2])
+    """
     return (input != 0).sum(dim)
 
 
 @public(method=True)
 def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None) -> Any:
-    """Differences of neighbours, n times."""
+    """Differences of neighbours, n times.
+
+    >>> import rushlight as torch
+    >>> torch.diff(torch.tensor([1, 3, 6]))
+    tensor([2, 3])
+    """
     from rushlight.functional import FUNCTIONS
 
     if n < 0 or not input.ndim:

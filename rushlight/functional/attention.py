@@ -65,6 +65,11 @@ def scaled_dot_product_attention(
 
     query (..., L, E), key (..., S, E), value (..., S, Ev) give (..., L, Ev). A bool mask is True where attention is allowed, a
     float mask is added. enable_gqa repeats the heads (dimension -3) of key and value to the number of query's.
+
+    >>> import rushlight as torch
+    >>> q = torch.ones(1, 2, 5, 8)
+    >>> torch.nn.functional.scaled_dot_product_attention(q, q, q, is_causal=True).shape
+    torch.Size([1, 2, 5, 8])
     """
     if is_causal and attn_mask is not None:
         raise RuntimeError(

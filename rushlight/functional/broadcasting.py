@@ -15,9 +15,17 @@ from rushlight.ops.rules import broadcast_shapes
 
 
 @public(method=True, function=False)
-def expand(input: Any, *size: Any, implicit: bool = False) -> Any:
-    """Dimensions of size 1 repeated without copying; -1 keeps a size."""
-    return record_view(TABLE["expand"], input, (size_of(size),))
+def expand(input: Any, *sizes: Any, size: Any = None, implicit: bool = False) -> Any:
+    """Dimensions of size 1 repeated without copying; -1 keeps a size.
+
+    New dimensions go in front. RuntimeError where a size is neither 1 nor the one asked for.
+
+    >>> import rushlight as torch
+    >>> torch.tensor([[1], [2]]).expand(2, 3)
+    tensor([[1, 1, 1],
+            [2, 2, 2]])
+    """
+    return record_view(TABLE["expand"], input, (size_of(sizes if size is None else (size,)),))
 
 
 @public(method=True, function=False)
@@ -28,7 +36,13 @@ def expand_as(input: Any, other: Any) -> Any:
 
 @public(method=True)
 def broadcast_to(input: Any, size: Any) -> Any:
-    """`expand`."""
+    """`expand`.
+
+    >>> import rushlight as torch
+    >>> torch.broadcast_to(torch.tensor([1, 2]), (2, 2))
+    tensor([[1, 2],
+            [1, 2]])
+    """
     return record_view(TABLE["expand"], input, (size_of((size,)),))
 
 
@@ -62,7 +76,14 @@ def sum_to_size(input: Any, *size: Any) -> Any:
 
 @public()
 def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple:
-    """Coordinate grids of vectors."""
+    """Coordinate grids of vectors.
+
+    >>> import rushlight as torch
+    >>> x, y = torch.meshgrid(torch.tensor([1, 2]), torch.tensor([3, 4]), indexing="ij")
+    >>> x
+    tensor([[1, 1],
+            [2, 2]])
+    """
     items = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)) else tensors
     items = [reshape(item, -1) for item in items]
     if indexing == "xy" and len(items) >= 2:

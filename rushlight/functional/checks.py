@@ -28,7 +28,10 @@ def check_apart(op: str, out: Any, result: Any, *inputs: Any) -> None:
     check_writable(out, f"{op}(out=)")
     resized = out._meta if out.shape == result.shape else out._meta.variant(shape=(result.numel(),), stride=(1,))
     if any(
-        isinstance(input, Handle) and base_of(out) is base_of(input) and _meet(resized, input._meta) for input in inputs
+        isinstance(input, Handle)
+        and base_of(out) is base_of(input)
+        and _meet(resized, resized if input is out else input._meta)
+        for input in inputs
     ):
         raise RuntimeError(
             explain_error(

@@ -74,14 +74,3 @@ def isreal(input: Any) -> Any:
 # `conj` and `neg` give tensors of their own, never marked views, so that there is nothing to resolve.
 for _name in ("is_conj", "is_neg", "resolve_conj", "resolve_neg"):
     public(_name)(operator.methodcaller(_name))
-
-
-@public(method=True, function=False)
-def chalf(input: Any, *, memory_format: Any = None) -> Any:
-    """As half precision complex numbers, which there are none of here: raises."""
-    raise NotImplementedError(
-        explain_error(
-            "chalf", got=f"a tensor of {input.dtype}", expected="complex64 or complex128: there is no complex32",
-            fix="x.cfloat()",
-        )
-    )  # fmt: skip

@@ -16,6 +16,7 @@ from rushlight.ir.layout import format_name, stride_of, suggested
 from rushlight.ir.op import TABLE
 from rushlight.lazy.handle import Handle
 from rushlight.lazy.record import record
+from rushlight.lessons import say
 
 _TO = {"dtype", "device", "non_blocking", "copy", "memory_format", "other"}
 
@@ -44,23 +45,25 @@ def _parse_to(args: tuple, kwargs: dict[str, Any]) -> tuple[Any, Any, bool]:
         elif isinstance(item, bool):
             copy = copy or (item and index >= 2)
         elif item is not None:
-            kinds = "class" if isinstance(item, builtins.type) else "function"
-            raise TypeError(
-                explain_error(
-                    "to",
-                    got=f"the {kinds} {getattr(item, '__name__', '')}"
-                    if callable(item)
-                    else f"a {item.__class__.__name__}",
-                    expected="a device, a dtype, or a tensor whose device and dtype to take over",
-                    fix="write x.to(device) with device = torch.device('cpu'), or x.to(torch.float32)",
-                )
-            )
+            kinds = "class" if isinstance(item, builtins.type) else "function" if callable(item) else "other"
+            name = getattr(item, "__name__", "") if callable(item) else item.__class__.__name__
+            raise TypeError(say("to-of-a-name", got=say(f"to-of-a-name/{kinds}", name=name)))
     return kind, place, copy
 
 
 @public(method=True, function=False)
 def to(input: Any, *args: Any, **kwargs: Any) -> Any:
-    """The tensor in another dtype or on another device; itself when nothing changes."""
+    """The tensor in another dtype or on another device; itself when nothing changes.
+
+    Forms: `to(dtype)`, `to(device, dtype)`, `to(other)`; `copy=True` always copies. RuntimeError for a device that is
+    not here.
+
+    >>> import rushlight as torch
+    >>> torch.tensor([1, 2]).to(torch.float64)
+    tensor([1., 2.], dtype=torch.float64)
+    >>> torch.ones(1).to("cpu").device
+    device(type='cpu')
+    """
     if len(args) == 1 and args[0].__class__ is DType and not kwargs:
         kind, place, copy = args[0], None, False
     else:
@@ -91,7 +94,14 @@ def _laid_out(made: Any, name: str) -> Any:
 
 @public(method=True, function=False)
 def type(input: Any, dtype: Any = None, non_blocking: bool = False) -> Any:
-    """The type's name, or the tensor in another dtype."""
+    """The type's name, or the tensor in another dtype.
+
+    >>> import rushlight as torch
+    >>> torch.ones(1).type()
+    'torch.FloatTensor'
+    >>> torch.ones(1).type(torch.int32)
+    tensor([1], dtype=torch.int32)
+    """
     if dtype is None:
         from rushlight.ir.inplace import _NAMES
 
@@ -117,7 +127,7 @@ public("type_as", method=True, function=False)(lambda input, other: to(input, ot
 _METHOD_DTYPES = {
     "float": dtypes.float32, "double": dtypes.float64, "half": dtypes.float16, "bfloat16": dtypes.bfloat16, "int": dtypes.int32,
     "long": dtypes.int64, "short": dtypes.int16, "char": dtypes.int8, "byte": dtypes.uint8, "bool": dtypes.bool_,
-    "cfloat": dtypes.complex64, "cdouble": dtypes.complex128,
+    "chalf": dtypes.complex32, "cfloat": dtypes.complex64, "cdouble": dtypes.complex128,
 }  # fmt: skip
 
 
@@ -157,14 +167,11 @@ public("pin_memory", method=True, function=False)(lambda input, device=None: inp
 
 
 def _new(name: str) -> Any:
-    def make(
-        self: Any, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any
-    ) -> Any:
+    def make(self: Any, *size: Any, dtype: Any = None, device: Any = None, **options: Any) -> Any:
         from rushlight.functional import FUNCTIONS
 
-        return FUNCTIONS[name](
-            size_of(size), dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad
-        )
+        size = options.pop("size", size)
+        return FUNCTIONS[name](size_of(size), dtype=dtype or self.dtype, device=device or self.device, **options)
 
     make.__doc__ = f"`{name}` with this tensor's dtype and device."
     return make
@@ -176,12 +183,12 @@ for _name in ("zeros", "ones", "empty"):
 
 @public(method=True, function=False)
 def new_full(
-    input: Any, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Any:
-    """`full` with this tensor's dtype."""
+    input: Any, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, **options: Any
+) -> Any:  # fmt: skip
+    """`full` with this tensor's dtype and device."""
     from rushlight.functional import FUNCTIONS
 
-    return FUNCTIONS["full"](size, fill_value, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+    return FUNCTIONS["full"](size, fill_value, dtype=dtype or input.dtype, device=device or input.device, **options)
 
 
 @public(method=True, function=False)
@@ -192,17 +199,25 @@ def new_tensor(input: Any, data: Any, *, dtype: Any = None, device: Any = None, 
     return FUNCTIONS["tensor"](data, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
-def _promote(a: Any, b: Any) -> Any:
+@public()
+def result_type(tensor1: Any, tensor2: Any) -> Any:
+    """The dtype of what an operator makes of two tensors or numbers.
+
+    >>> import rushlight as torch
+    >>> torch.result_type(torch.ones(2, dtype=torch.int8), 1.5)
+    torch.float32
+    """
     from rushlight.ir.meta import WEAK
     from rushlight.ops.rules import result_dtype
 
     def meta(x: Any) -> Any:
+        if not isinstance(x, Handle) and x.__class__ not in WEAK:
+            raise TypeError(explain_error("result_type", got=f"a {type(x).__name__}", expected="a tensor or a number"))
         return x._meta if isinstance(x, Handle) else WEAK[x.__class__]
 
-    return result_dtype(meta(a), meta(b))
+    return result_dtype(meta(tensor1), meta(tensor2))
 
 
-public("result_type")(_promote)
 public("promote_types")(dtypes.promote_types)
 public("can_cast")(dtypes.can_cast)
 public("is_tensor")(lambda obj: isinstance(obj, Handle))

@@ -15,6 +15,7 @@ from rushlight.functional.registry import as_ints, public
 from rushlight.ir.layout import format_name
 from rushlight.ir.meta import Meta, meta
 from rushlight.ir.op import TABLE
+from rushlight.layout import LAYOUTS, check_strided
 from rushlight.lazy import record as recorder
 from rushlight.lazy.handle import Handle
 from rushlight.lazy.record import record
@@ -58,6 +59,8 @@ def _to_array(data: Any, kind: DType | None) -> tuple[np.ndarray, DType]:
         return np.asarray(data), kind or found
     if isinstance(data, (bool, int, float, complex)):
         found = kind or dtypes.of_python(data if type(data) in (bool, int, float, complex) else float(data))
+        if kind is None and found is dtypes.int64 and not -(2**63) <= data < 2**63:
+            raise ValueError(_too_large(data))
         return _fill_array(np.asarray(data), found), found
     if isinstance(data, (str, bytes, dict, set)) or not hasattr(data, "__len__"):
         raise (TypeError if isinstance(data, (str, bytes)) else RuntimeError)(
@@ -72,9 +75,11 @@ def _to_array(data: Any, kind: DType | None) -> tuple[np.ndarray, DType]:
         array = np.array(data)
     except (ValueError, OverflowError) as error:
         if isinstance(error, OverflowError):
-            raise RuntimeError(f"Overflow when unpacking long: {error}") from None
+            raise ValueError(_too_large(error)) from None
         mixed = isinstance(data[0], (int, float)) and any(isinstance(item, (list, tuple)) for item in data)
         raise (TypeError if mixed else ValueError)(_ragged(data)) from None
+    if array.dtype == np.float64 and array.size and array.max() >= 2.0**63:
+        array = _whole(data, array)
     if array.dtype == object or array.dtype.kind not in "biufc":
         _refuse_item(data)
     if array.size == 0 and not isinstance(data, np.ndarray):
@@ -83,16 +88,36 @@ def _to_array(data: Any, kind: DType | None) -> tuple[np.ndarray, DType]:
         kinds = {
             "b": dtypes.bool_,
             "i": dtypes.int64,
-            "u": dtypes.int64,
             "f": dtypes.get_default_dtype(),
             "c": dtypes.of_category(dtypes.COMPLEX),
         }
-        found = kinds[array.dtype.kind]
+        found = kinds.get(array.dtype.kind)
         if any(isinstance(leaf, np.generic) for leaf in _leaves(data)):
             found = dtypes.from_numpy(next(v for v in _leaves(data) if isinstance(v, np.generic)).dtype)
+        elif found is None:
+            raise ValueError(_too_large(int(array.max())))
     else:
         found = kind
     return _fill_array(array, found), found
+
+
+def _whole(data: Any, array: np.ndarray) -> np.ndarray:
+    """NumPy makes floats of small and large integers side by side: these are integers still."""
+    exact = np.array(data, object)
+    if not all(isinstance(value, int) for value in exact.flat):
+        return array
+    if not -(2**64) < min(exact.flat) or max(exact.flat) >= 2**64:
+        raise ValueError(_too_large(max(exact.flat)))
+    return (exact % 2**64).astype(np.uint64)
+
+
+def _too_large(value: Any) -> str:
+    return explain_error(
+        "torch.tensor",
+        got=f"an overflow when unpacking long: {value}",
+        expected="numbers below 2**63",
+        fix="dtype=torch.uint64",
+    )
 
 
 def _leaves(data: Any) -> Any:
@@ -151,12 +176,13 @@ def _refuse_item(data: Any) -> None:
 def _fill_array(array: np.ndarray, kind: DType) -> np.ndarray:
     from rushlight.backend.numpy.half import to_storage
 
-    if kind.category == dtypes.INTEGER and array.dtype.kind == "i" and array.size:
+    if kind.category == dtypes.INTEGER and array.dtype.kind in "iu" and array.size:
         info = np.iinfo(kind.storage)
         low, high = int(array.min()), int(array.max())
-        if (low < info.min or high > info.max) and kind is not dtypes.uint8:
+        least = info.min if kind.is_signed else -info.max  # a negative number stands for its two's complement
+        if low < least or high > info.max:
             raise RuntimeError(
-                f"value cannot be converted to type {kind.storage} without overflow: got {low if low < info.min else high}"
+                f"value cannot be converted to type {kind.storage} without overflow: got {low if low < least else high}"
             )
     return np.array(to_storage(array, kind), order="K", copy=True)
 
@@ -198,7 +224,12 @@ def check_differentiable(kind: DType) -> None:
 
 @public()
 def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Any:
-    """`data` as a tensor, without a copy where that is possible (tensors, and arrays of the right dtype)."""
+    """`data` as a tensor, without a copy where that is possible (tensors, and arrays of the right dtype).
+
+    >>> import rushlight as torch
+    >>> torch.as_tensor([1, 2]), torch.as_tensor(3.0)
+    (tensor([1, 2]), tensor(3.))
+    """
     if isinstance(data, Handle):
         return data.to(dtype=dtype or data.dtype, device=device)  # type: ignore[attr-defined]
     if isinstance(data, np.ndarray) and (dtype is None or dtypes.from_numpy(data.dtype) is dtype):
@@ -257,9 +288,7 @@ _layouts: dict[
 @public()
 def frombuffer(buffer: Any, *, dtype: DType, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Any:
     """A 1-d tensor over the memory of an object with the buffer protocol."""
-    if dtype is dtypes.bfloat16:
-        return wrap(np.frombuffer(buffer, np.uint16, count, offset), dtype, shared=True)
-    return wants_grad(wrap(np.frombuffer(buffer, dtype.storage, count, offset), shared=True), requires_grad)
+    return wants_grad(wrap(np.frombuffer(buffer, dtype.storage, count, offset), dtype, shared=True), requires_grad)
 
 
 def size_of(size: Sequence[Any]) -> tuple[int, ...]:
@@ -277,6 +306,16 @@ def _full(value: Any, size: tuple[int, ...], dtype: DType | None, device: Any, r
     return wants_grad(record(TABLE["full_op"], (value,), (size, kind, devices.resolve(device))), requires_grad)
 
 
+_SPARSE = [kind for name, kind in LAYOUTS.items() if name.startswith("sparse")]
+
+
+def _without_values(name: str, size: Sequence[int], dtype: DType | None, layout: Any, requires_grad: bool) -> Any:
+    """Zeros in a sparse layout, which holds none of them."""
+    from rushlight.sparse.create import no_values
+
+    return no_values(name, size, dtype, layout, requires_grad)
+
+
 def _filled(name: str, value: float) -> Any:
     def make(
         *size: Any,
@@ -290,6 +329,9 @@ def _filled(name: str, value: float) -> Any:
     ) -> Any:
         if "size" in named:
             size = (named.pop("size"),)
+        if layout in _SPARSE and value == 0:
+            return _without_values(name, size_of(size), dtype, layout, requires_grad)
+        check_strided(name, layout)
         if named and set(named) - {"memory_format", "names"}:
             raise TypeError(f"{name}() got an unexpected keyword argument {next(iter(named))!r}")
         result = _full(value, size_of(size), dtype, device, requires_grad)
@@ -322,7 +364,16 @@ def full(
     requires_grad: bool = False,
     pin_memory: bool = False,
 ) -> Any:
-    """A tensor of the given size with every element `fill_value`; its type says the dtype."""
+    """A tensor of the given size with every element `fill_value`; its type says the dtype.
+
+    The dtype is that of the value unless given. RuntimeError for a negative size.
+
+    >>> import rushlight as torch
+    >>> torch.full((2, 2), 7)
+    tensor([[7, 7],
+            [7, 7]])
+    """
+    check_strided("full", layout)
     if isinstance(fill_value, Handle):
         dtype = dtype or fill_value._meta.dtype
         fill_value = fill_value.item()  # type: ignore[attr-defined]
@@ -358,6 +409,9 @@ def _like(name: str, value: float) -> Any:
         memory_format: Any = None,
         pin_memory: bool = False,
     ) -> Any:
+        if layout in _SPARSE and value == 0:
+            return _without_values(name, input.shape, dtype or input.dtype, layout, requires_grad)
+        check_strided(name, layout)
         if not isinstance(input, Handle):
             raise TypeError(explain_error(name, got=f"a {type(input).__name__}", expected="a tensor"))
         m = input._meta
@@ -382,7 +436,13 @@ def full_like(
     memory_format: Any = None,
     pin_memory: bool = False,
 ) -> Any:
-    """`full` with the size, dtype and device of `input`."""
+    """`full` with the size, dtype and device of `input`.
+
+    >>> import rushlight as torch
+    >>> torch.full_like(torch.tensor([1.0, 2.0]), 7)
+    tensor([7., 7.])
+    """
+    check_strided("full_like", layout)
     m = input._meta
     value = fill_value.item() if isinstance(fill_value, Handle) else fill_value  # type: ignore[attr-defined]
     return _full_as(value, m, dtype or m.dtype, device or m.device, requires_grad, memory_format)
@@ -391,6 +451,7 @@ def full_like(
 @public()
 def empty_strided(size: Any, stride: Any, **options: Any) -> Any:
     """A tensor with the given strides."""
+    check_strided("empty_strided", options.pop("layout", None))
     numel = 1 + sum((n - 1) * s for n, s in zip(size, stride, strict=True)) if 0 not in tuple(size) else 0
     return empty(numel, **options).as_strided(size, stride)
 

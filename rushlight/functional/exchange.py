@@ -12,6 +12,7 @@ from rushlight.device import resolve
 from rushlight.errors import explain_error
 from rushlight.functional.creation import from_numpy
 from rushlight.functional.registry import METHODS, public
+from rushlight.layout import check_strided
 from rushlight.lazy.handle import Handle
 
 
@@ -79,7 +80,12 @@ def _dlpack(
     if dl_device is not None and tuple(dl_device) != (1, 0):
         raise BufferError(explain_error("__dlpack__", got=f"dl_device={tuple(dl_device)}", expected="(1, 0), the CPU"))
     options = {} if max_version is None else {"max_version": max_version}
-    return (self.clone() if copy else self).numpy().__dlpack__(**options)
+    array = (self.clone() if copy else self).numpy()
+    if not array.flags.writeable and max_version is None:
+        raise BufferError(
+            explain_error("__dlpack__", got="elements that share a place", expected="memory of its own", fix="clone()")
+        )
+    return array.__dlpack__(**options)
 
 
 METHODS["__dlpack__"] = _dlpack
@@ -96,9 +102,10 @@ def from_file(
     shared: changes are written to the file, which is made or lengthened if need be. Otherwise they are seen in memory
     only, and RuntimeError tells of a file that is too short.
     """
+    check_strided("from_file", layout)
     kind = dtype or dtypes.get_default_dtype()
-    if kind is dtypes.bfloat16:
-        raise NotImplementedError(explain_error("from_file", got="torch.bfloat16", expected="a dtype that NumPy has"))
+    if kind in dtypes.BITS:
+        raise NotImplementedError(explain_error("from_file", got=str(kind), expected="a dtype that NumPy has"))
     wanted = size * kind.itemsize
     if shared:
         with open(filename, "ab") as file:

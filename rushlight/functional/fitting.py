@@ -7,6 +7,7 @@ from typing import Any
 
 from rushlight.lazy.record import Trace, local
 from rushlight.lazy.trie import LEAF, Entry
+from rushlight.lessons import say, warn
 
 _POOLS = ("max_pool_op", "avg_pool_op")
 
@@ -23,15 +24,10 @@ def check_flatten(input: Any, features: int) -> None:
     rows, rest = divmod(batch * held, features)
     if not rest and (batch == 1 or held % features == 0):
         return
-    from rushlight.errors import warn_user
-
-    got = f"one sample holds {'x'.join(map(str, sample))} = {held} values, not {features}"
-    fix = f"write torch.flatten(x, 1) and give the next layer {held} inputs{_sizes(input, features)}"
+    facts = {"features": features, "sample": "x".join(map(str, sample)), "held": held, "sizes": _sizes(input, features)}
     if rest:
-        raise RuntimeError(
-            f"view: shape '[-1, {features}]' is invalid for input of size {batch * held}: {got}. Fix: {fix}."
-        )
-    warn_user(f"view(-1, {features}): the batch went from {batch} to {rows}: {got}, so samples are mixed. Fix: {fix}.")
+        raise RuntimeError(say("view-does-not-divide", size=batch * held, **facts))
+    warn("view-mixes-samples", batch=batch, rows=rows, **facts)
 
 
 def _sizes(input: Any, features: int) -> str:
@@ -43,8 +39,9 @@ def _sizes(input: Any, features: int) -> str:
     if found is None:
         return ""
     (low, high), now = found
-    wanted = f"{low}x{low}" if low == high else f"{low}x{low} to {high}x{high}"
-    return f", or feed pictures of {wanted} pixels ({features} = {input.shape[1]}x{side}x{side}); these have {now[0]}x{now[1]}"
+    wanted = f"{low}x{low}" if low == high else say("view-mixes-samples/range", low=low, high=high)
+    facts = {"features": features, "channels": input.shape[1], "side": side, "height": now[0], "width": now[1]}
+    return say("view-mixes-samples/sizes", wanted=wanted, **facts)
 
 
 def fitting_sizes(trace: Trace, slot: int, side: int) -> tuple[tuple[int, int], tuple[int, int]] | None:

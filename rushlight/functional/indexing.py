@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import operator
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from rushlight import dtype as dtypes
-from rushlight.errors import explain_error
+from rushlight.errors import explain_error, warn_user
 from rushlight.functional.checks import write_apart
 from rushlight.functional.registry import public, rule_helper
 from rushlight.ir.op import TABLE
@@ -19,22 +20,37 @@ from rushlight.lazy.views import record_inplace, record_view
 from rushlight.ops.rules import wrap_dim
 
 _ALL = slice(None)
+_SEQUENCES = (list, tuple, range, deque, np.ndarray)
 
 
 def _is_index_data(item: Any) -> bool:
-    return isinstance(item, (Handle, np.ndarray, list, np.bool_)) or item is True or item is False
+    return isinstance(item, (Handle, np.bool_, *_SEQUENCES)) or item is True or item is False
 
 
 def _as_index(item: Any) -> Any:
-    """A list, array or bool used as an index, as a tensor."""
+    """A sequence, array or bool used as an index, as a tensor."""
     from rushlight.functional.creation import tensor
 
     if isinstance(item, Handle):
         return item
+    if isinstance(item, (range, deque)):
+        item = list(item)
     found = tensor(item)
-    if isinstance(item, list) and not item:
+    if isinstance(item, (list, tuple)) and not item:
         found = found.long()
     return found
+
+
+def _stands_for_tuple(index: Any) -> bool:
+    """A short list of indices is read as a tuple of them when one of them is more than a number, as NumPy once did."""
+    if not isinstance(index, list) or len(index) >= 32:
+        return False
+    if not any(item is None or item is Ellipsis or isinstance(item, (Handle, slice, *_SEQUENCES)) for item in index):
+        return False
+    warn_user(
+        "indexing: a list of indices is read as a tuple of them. Fix: write x[tuple(indices)], or x[torch.tensor(indices)]."
+    )
+    return True
 
 
 def _int(value: Any) -> int | None:
@@ -50,7 +66,7 @@ def _int(value: Any) -> int | None:
 
 def _normalise(x: Any, index: Any) -> tuple[Any, list[Any]]:
     """Apply the basic part of an index as views; what is left is a list with None or an index tensor for each dimension."""
-    items = index if isinstance(index, tuple) else (index,)
+    items = index if isinstance(index, tuple) else tuple(index) if _stands_for_tuple(index) else (index,)
     used = 0
     for item in items:
         if item is None or item is Ellipsis or item is True or item is False:
@@ -147,7 +163,15 @@ def _from_mask(x: Any, mask: Any, dim: int) -> list[Any]:
 
 @public(method=True)
 def nonzero(input: Any, *, out: Any = None, as_tuple: bool = False) -> Any:
-    """The positions of non-zero elements: a matrix, or a tuple of vectors. Their number depends on the data."""
+    """The positions of non-zero elements: a matrix, or a tuple of vectors. Their number depends on the data.
+
+    >>> import rushlight as torch
+    >>> torch.tensor([[0, 1], [2, 0]]).nonzero()
+    tensor([[0, 1],
+            [1, 0]])
+    >>> torch.tensor([0, 1, 2]).nonzero(as_tuple=True)
+    (tensor([1, 2]),)
+    """
     from rushlight.functional.creation import wrap
 
     if out is not None:
@@ -155,9 +179,15 @@ def nonzero(input: Any, *, out: Any = None, as_tuple: bool = False) -> Any:
 
     array = input._compute_array()
     if as_tuple:
-        return tuple(wrap(np.ascontiguousarray(p)) for p in (np.nonzero(np.atleast_1d(array))))
-    found = np.argwhere(array).astype(np.int64) if array.ndim else np.zeros((int(bool(array)), 0), np.int64)
-    return wrap(np.ascontiguousarray(found))
+        array = np.atleast_1d(array)
+    flat = np.flatnonzero(array)  # ten times as quick as np.nonzero, which keeps a counter for each dimension
+    found = np.empty((array.ndim, flat.size) if as_tuple else (flat.size, array.ndim), np.int64)
+    columns = found if as_tuple else found.T
+    for d in range(array.ndim - 1, 0, -1):
+        flat, columns[d] = np.divmod(flat, array.shape[d])
+    if array.ndim:
+        columns[0] = flat
+    return tuple(map(wrap, found)) if as_tuple else wrap(found)
 
 
 def get_item(x: Any, index: Any) -> Any:
@@ -225,13 +255,31 @@ def index_put_(input: Any, indices: Any, values: Any, accumulate: bool = False) 
 
 @public(method=True)
 def index_select(input: Any, dim: int, index: Any, *, out: Any = None) -> Any:
-    """Positions of one dimension, in the order of `index`."""
+    """Positions of one dimension, in the order of `index`.
+
+    Shapes: dim gets the length of `index`, a vector of ints. IndexError or RuntimeError for an index that is out of
+    range.
+
+    >>> import rushlight as torch
+    >>> torch.tensor([[1, 2], [3, 4]]).index_select(1, torch.tensor([1]))
+    tensor([[2],
+            [4]])
+    """
     return write_apart("index_select", out, record(TABLE["index_select_op"], (input, index), (int(dim),)), input, index)
 
 
 @public(method=True)
 def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False, out: Any = None) -> Any:
-    """out[i][j] = input[i][index[i][j]] for dim = 1."""
+    """out[i][j] = input[i][index[i][j]] for dim = 1.
+
+    Shapes: the result has the index's, which is no larger than the input but along dim. RuntimeError for an index
+    that is out of range or no int64.
+
+    >>> import rushlight as torch
+    >>> torch.tensor([[1, 2], [3, 4]]).gather(1, torch.tensor([[1], [0]]))
+    tensor([[2],
+            [3]])
+    """
     if not index._meta.numel:  # of any dtype and shape, as nothing is read
         return write_apart("gather", out, input.reshape(-1)[:0].view(index.shape), input, index)
     return write_apart("gather", out, record(TABLE["gather_op"], (input, index), (int(dim),)), input, index)
@@ -254,7 +302,13 @@ def _source(src: Any, value: Any) -> Any:
 
 @public(method=True)
 def scatter(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = None, reduce: str = "") -> Any:
-    """A copy of input with src (or value) written at index along dim."""
+    """A copy of input with src (or value) written at index along dim.
+
+    >>> import rushlight as torch
+    >>> torch.zeros(2, 3).scatter(1, torch.tensor([[2], [0]]), 1.0)
+    tensor([[0., 0., 1.],
+            [1., 0., 0.]])
+    """
     return record(TABLE["scatter_op"], (input, index, _source(src, value)), (int(dim), reduce or ""))
 
 
@@ -266,7 +320,15 @@ def scatter_(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = 
 
 @public(method=True)
 def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
-    """A copy of input with src added at index along dim."""
+    """A copy of input with src added at index along dim.
+
+    Shapes: index and src are alike; what several write is added up. RuntimeError for an index out of range or another
+    dtype.
+
+    >>> import rushlight as torch
+    >>> torch.zeros(3).scatter_add(0, torch.tensor([0, 0, 2]), torch.ones(3))
+    tensor([2., 0., 1.])
+    """
     return record(TABLE["scatter_op"], (input, index, src), (int(dim), "add"))
 
 
@@ -309,7 +371,12 @@ def scatter_source_gradient(g: Any, x: Any, index: Any, src: Any, dim: int, redu
 
 @public(method=True)
 def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1) -> Any:
-    """A copy of input with rows of source added at index."""
+    """A copy of input with rows of source added at index.
+
+    >>> import rushlight as torch
+    >>> torch.zeros(3).index_add(0, torch.tensor([0, 2]), torch.tensor([1.0, 5.0]))
+    tensor([1., 0., 5.])
+    """
     return record(TABLE["index_add_op"], (input, index, source, alpha), (int(dim),))
 
 
@@ -322,13 +389,13 @@ def index_add_(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1)
 @public(method=True)
 def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
     """A copy of input with positions of one dimension replaced."""
-    return record(TABLE["index_copy_op"], (input, index, source), (int(dim),))
+    return record(TABLE["index_copy_op"], (input, index, source), (int(dim), False))
 
 
 @public(method=True, function=False)
 def index_copy_(input: Any, dim: int, index: Any, source: Any) -> Any:
     """In-place `index_copy`."""
-    return record_inplace(TABLE["index_copy_op_"], (input, index, source), (int(dim),))
+    return record_inplace(TABLE["index_copy_op_"], (input, index, source), (int(dim), False))
 
 
 def _filled(input: Any, dim: int, index: Any, value: Any) -> Any:
@@ -351,10 +418,15 @@ def _filled(input: Any, dim: int, index: Any, value: Any) -> Any:
 
 @public(method=True)
 def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
-    """A copy of input with positions of one dimension set to a number."""
+    """A copy of input with positions of one dimension set to a number.
+
+    >>> import rushlight as torch
+    >>> torch.zeros(3).index_fill(0, torch.tensor([0, 2]), 7)
+    tensor([7., 0., 7.])
+    """
     if isinstance(value, Handle):
         return _filled(input, dim, index, value)
-    return record(TABLE["index_copy_op"], (input, index, value), (int(dim),))
+    return record(TABLE["index_copy_op"], (input, index, value), (int(dim), True))
 
 
 @public(method=True, function=False)
@@ -362,21 +434,43 @@ def index_fill_(input: Any, dim: int, index: Any, value: Any) -> Any:
     """In-place `index_fill`."""
     if isinstance(value, Handle):
         return record_inplace(TABLE["copy_"], (input, _filled(input, dim, index, value)))
-    return record_inplace(TABLE["index_copy_op_"], (input, index, value), (int(dim),))
+    return record_inplace(TABLE["index_copy_op_"], (input, index, value), (int(dim), True))
 
 
 @public(method=True)
 def masked_select(input: Any, mask: Any, *, out: Any = None) -> Any:
-    """The elements where mask holds, as a vector."""
+    """The elements where mask holds, as a vector.
+
+    Shapes: the mask is broadcast with the input; the result is a vector. RuntimeError where they cannot be, or for a mask
+    that is not bool.
+
+    >>> import rushlight as torch
+    >>> x = torch.tensor([1, -2, 3])
+    >>> x.masked_select(x > 0)
+    tensor([1, 3])
+    """
     from rushlight.functional import FUNCTIONS
 
+    if mask.dtype is not dtypes.bool_:
+        raise RuntimeError(
+            explain_error(
+                "masked_select", got=f"a mask of {mask.dtype}", expected="a mask of torch.bool",
+                fix="mask.bool(), or index_select for positions",
+            )
+        )  # fmt: skip
     wide, mask_wide = FUNCTIONS["broadcast_tensors"](input, mask)
     return write_apart("masked_select", out, wide[mask_wide], input, mask)
 
 
 @public(method=True)
 def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
-    """`gather` with broadcasting and indices modulo the size; over the flattened input without dim."""
+    """`gather` with broadcasting and indices modulo the size; over the flattened input without dim.
+
+    >>> import rushlight as torch
+    >>> x = torch.tensor([[3, 1, 2]])
+    >>> x.take_along_dim(x.argsort(1), 1)
+    tensor([[1, 2, 3]])
+    """
     if dim is None:
         return gather(input.reshape(-1), 0, indices.reshape(-1))
     shape, index_shape = list(input.shape), list(indices.shape)

@@ -23,11 +23,8 @@ class _Intercepted:
         body = FunctionType(
             self.code, function.__globals__, function.__name__, function.__defaults__, function.__closure__
         )
-        body.__kwdefaults__, body.__module__, body.__qualname__ = (
-            function.__kwdefaults__,
-            function.__module__,
-            function.__qualname__,
-        )
+        for name in ("__annotations__", "__kwdefaults__", "__module__", "__qualname__"):
+            setattr(body, name, getattr(function, name))
         self.body = body
         self.layers: dict[int, Layer] = {}  # by rank: the lowest is outermost
 

@@ -10,7 +10,7 @@ from rushlight.errors import explain_error
 from rushlight.functional.checks import check_apart, check_ndim
 from rushlight.functional.registry import as_ints, public, write_out
 from rushlight.functional.shaping import reshape
-from rushlight.ir.op import TABLE
+from rushlight.ir.op import TABLE, renamed
 from rushlight.lazy.handle import Handle
 from rushlight.lazy.record import record
 from rushlight.lazy.views import record_view
@@ -19,7 +19,16 @@ from rushlight.ops.rules import wrap_dim
 
 @public("cat", "concat", "concatenate")
 def cat(tensors: Sequence[Any], dim: int = 0, *, out: Any = None, axis: int | None = None) -> Any:
-    """Tensors joined along an existing dimension."""
+    """Tensors joined along an existing dimension.
+
+    Shapes: equal but along dim, where the sizes add up; the dtype is the common one. RuntimeError for other shapes or
+    an empty list.
+
+    >>> import rushlight as torch
+    >>> torch.cat([torch.zeros(1, 2), torch.ones(1, 2)], dim=0)
+    tensor([[0., 0.],
+            [1., 1.]])
+    """
     if isinstance(tensors, Handle):
         raise TypeError("cat(): argument 'tensors' must be tuple of Tensors, not Tensor. Fix: torch.cat([a, b]).")
     items = list(tensors)
@@ -38,31 +47,42 @@ def _some(op: str, tensors: Sequence[Any]) -> None:
 
 
 @public()
-def hstack(tensors: Sequence[Any]) -> Any:
-    """Joined side by side."""
+def hstack(tensors: Sequence[Any], *, out: Any = None) -> Any:
+    """Joined side by side.
+
+    >>> import rushlight as torch
+    >>> torch.hstack([torch.tensor([1]), torch.tensor([2, 3])])
+    tensor([1, 2, 3])
+    """
     _some("hstack", tensors)
     items = [atleast_1d(item) for item in tensors]
-    return cat(items, 0 if items[0].ndim == 1 else 1)
+    return cat(items, 0 if items[0].ndim == 1 else 1, out=out)
 
 
 @public("vstack", "row_stack")
-def vstack(tensors: Sequence[Any]) -> Any:
-    """Joined on top of each other."""
+def vstack(tensors: Sequence[Any], *, out: Any = None) -> Any:
+    """Joined on top of each other.
+
+    >>> import rushlight as torch
+    >>> torch.vstack([torch.tensor([1, 2]), torch.tensor([3, 4])])
+    tensor([[1, 2],
+            [3, 4]])
+    """
     _some("vstack", tensors)
-    return cat([atleast_2d(item) for item in tensors], 0)
+    return cat([atleast_2d(item) for item in tensors], 0, out=out)
 
 
 @public()
-def dstack(tensors: Sequence[Any]) -> Any:
+def dstack(tensors: Sequence[Any], *, out: Any = None) -> Any:
     """Joined along the third dimension."""
     _some("dstack", tensors)
-    return cat([atleast_3d(item) for item in tensors], 2)
+    return cat([atleast_3d(item) for item in tensors], 2, out=out)
 
 
 @public()
-def column_stack(tensors: Sequence[Any]) -> Any:
+def column_stack(tensors: Sequence[Any], *, out: Any = None) -> Any:
     """Vectors as columns, matrices side by side."""
-    return hstack([item.reshape(item.numel(), 1) if item.ndim <= 1 else item for item in tensors])
+    return hstack([item.reshape(item.numel(), 1) if item.ndim <= 1 else item for item in tensors], out=out)
 
 
 def _atleast(ndim: int) -> Any:
@@ -89,7 +109,14 @@ atleast_1d, atleast_2d, atleast_3d = _atleast(1), _atleast(2), _atleast(3)
 
 @public(method=True)
 def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
-    """`length` positions of a dimension from start."""
+    """`length` positions of a dimension from start.
+
+    A view of `length` elements from `start`. RuntimeError where there are not so many.
+
+    >>> import rushlight as torch
+    >>> torch.arange(5).narrow(0, 1, 3)
+    tensor([1, 2, 3])
+    """
     if not input.ndim:
         raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
     if isinstance(start, Handle) and (start.ndim or start.dtype.category != dtypes.INTEGER):  # type: ignore[attr-defined]
@@ -109,49 +136,76 @@ def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
 
 @public("split", "split_with_sizes", "unsafe_split", method=True)
 def split(tensor: Any, split_size_or_sections: Any = None, dim: int = 0, *, split_size: Any = None) -> tuple:
-    """Pieces of a dimension, of one size (the last may be smaller) or of the sizes given."""
+    """Pieces of a dimension, of one size (the last may be smaller) or of the sizes given.
+
+    Views, as a tuple. RuntimeError where sizes do not add up to the dimension's, or are negative.
+
+    >>> import rushlight as torch
+    >>> torch.arange(5).split(2), torch.arange(5).split([1, 4])
+    ((tensor([0, 1]), tensor([2, 3]), tensor([4])), (tensor([0]), tensor([1, 2, 3, 4])))
+    """
     wanted = split_size if split_size_or_sections is None else split_size_or_sections
     d = wrap_dim(dim, tensor.ndim, "split")
     n = tensor.shape[d]
     if isinstance(wanted, (list, tuple)):
-        sizes = as_ints(tuple(wanted))
+        sizes, node = as_ints(tuple(wanted)), "SplitWithSizesBackward0"
         if sum(sizes) != n:
             raise RuntimeError(
                 f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {d}), but got split_sizes={list(sizes)}"
             )
     else:
-        step = as_ints(wanted)
+        step, node = as_ints(wanted), "SplitBackward0"
         if step < 0 or (step == 0 and n):
             raise RuntimeError(f"split expects split_size be non-negative, but got split_size={step}")
         sizes = tuple(min(step, n - at) for at in range(0, n, step)) if n else (0,)
     found, at = [], 0
     for length in sizes:
-        found.append(record_view(TABLE["slice"], tensor, (d, at, at + length, 1)))
+        found.append(record_view(renamed("slice", node), tensor, (d, at, at + length, 1)))
         at += length
     return tuple(found)
 
 
 @public("chunk", "unsafe_chunk", method=True)
 def chunk(input: Any, chunks: int, dim: int = 0) -> tuple:
-    """At most `chunks` equal pieces of a dimension."""
+    """At most `chunks` equal pieces of a dimension.
+
+    Views, as a tuple: of equal size but for the last, and fewer than asked for where the size does not divide so.
+    RuntimeError for fewer than one chunk.
+
+    >>> import rushlight as torch
+    >>> torch.arange(5).chunk(2)
+    (tensor([0, 1, 2]), tensor([3, 4]))
+    """
     if chunks <= 0:
         raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
     n = input.shape[wrap_dim(dim, input.ndim, "chunk")]
+    if not n and chunks > _MOST_PARTS:
+        raise RuntimeError(explain_error("chunk", got=f"{chunks} chunks of nothing", expected="fewer"))
     return split(input, max(1, -(-n // chunks)), dim) if n else (input,) * chunks
+
+
+_MOST_PARTS = 1 << 24  # more are a mistake, and would fill the memory with views
 
 
 @public(method=True)
 def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple:
-    """Pieces of a dimension: nearly equal ones, or cut at the given positions."""
+    """Pieces of a dimension: nearly equal ones, or cut at the given positions.
+
+    >>> import rushlight as torch
+    >>> torch.arange(5).tensor_split(3)
+    (tensor([0, 1]), tensor([2, 3]), tensor([4]))
+    """
     d = wrap_dim(dim, input.ndim, "tensor_split")
     check_ndim("tensor_split", input, 1)
     n = input.shape[d]
     if isinstance(indices_or_sections, Handle):
         indices_or_sections = indices_or_sections.tolist()
     if isinstance(indices_or_sections, int):
-        if indices_or_sections <= 0:
+        if not 0 < indices_or_sections <= _MOST_PARTS:
             raise RuntimeError(
-                explain_error("tensor_split", got=f"{indices_or_sections} sections", expected="at least one")
+                explain_error(
+                    "tensor_split", got=f"{indices_or_sections} sections", expected="1 or more, and not that many"
+                )
             )
         base, extra = divmod(n, indices_or_sections)
         cuts, at = [], 0
@@ -192,6 +246,14 @@ def vsplit(input: Any, indices_or_sections: Any) -> tuple:
 
 @public(method=True)
 def unbind(input: Any, dim: int = 0) -> tuple:
-    """The slices of a dimension."""
+    """The slices of a dimension.
+
+    Views without the dimension, as a tuple. IndexError for a dimension that is not there.
+
+    >>> import rushlight as torch
+    >>> torch.tensor([[1, 2], [3, 4]]).unbind(1)
+    (tensor([1, 3]), tensor([2, 4]))
+    """
     d = wrap_dim(dim, input.ndim, "unbind")
-    return tuple(record_view(TABLE["select"], input, (d, i)) for i in range(input.shape[d]))
+    piece = renamed("select", "UnbindBackward0")
+    return tuple(record_view(piece, input, (d, i)) for i in range(input.shape[d]))

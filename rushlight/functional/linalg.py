@@ -27,12 +27,24 @@ def _h(x: Any) -> Any:
 
 @public("det", method=True)
 def det(A: Any, *, out: Any = None) -> Any:
-    """The determinant."""
+    """The determinant.
+
+    Shapes: (*, n, n) → (*). RuntimeError for other shapes.
+
+    >>> import rushlight as torch
+    >>> torch.linalg.det(torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    tensor(-2.)
+    """
     return _done(record(TABLE["det_op"], (A,)), out)
 
 
 def linalg_slogdet(A: Any, *, out: Any = None) -> Any:
-    """(sign, log of the size) of the determinant."""
+    """(sign, log of the size) of the determinant.
+
+    >>> import rushlight as torch
+    >>> torch.linalg.slogdet(torch.tensor([[2.0, 0.0], [0.0, -3.0]])).sign
+    tensor(-1.)
+    """
     return RESULTS["linalg_slogdet"](*_done(record(TABLE["slogdet_op"], (A,)), out))
 
 
@@ -50,7 +62,16 @@ def logdet(input: Any) -> Any:
 
 @public("inverse", method=True)
 def inv(A: Any, *, out: Any = None) -> Any:
-    """The inverse of a square matrix, or of each of a batch."""
+    """The inverse of a square matrix, or of each of a batch.
+
+    Shapes: (*, n, n) → the same. LinAlgError for a singular matrix; solve is faster and more precise where the
+    inverse is only multiplied.
+
+    >>> import rushlight as torch
+    >>> torch.linalg.inv(torch.tensor([[2.0, 0.0], [0.0, 4.0]]))
+    tensor([[0.5000, 0.0000],
+            [0.0000, 0.2500]])
+    """
     return _done(record(TABLE["inverse_op"], (A,)), out)
 
 
@@ -63,7 +84,14 @@ def inv_ex(A: Any, *, check_errors: bool = False, out: Any = None) -> Any:
 
 
 def solve(A: Any, B: Any, *, left: bool = True, out: Any = None) -> Any:
-    """X with A X = B; X A = B with left=False. B may be a (batch of) vectors."""
+    """X with A X = B; X A = B with left=False. B may be a (batch of) vectors.
+
+    Shapes: A (*, n, n); B (*, n) or (*, n, k), and so the result. LinAlgError for a singular A.
+
+    >>> import rushlight as torch
+    >>> torch.linalg.solve(torch.tensor([[2.0, 0.0], [0.0, 4.0]]), torch.tensor([2.0, 2.0]))
+    tensor([1.0000, 0.5000])
+    """
     return _done(_solved("linalg.solve", lambda a, b: record(TABLE["solve_op"], (a, b)), A, B, left), out)
 
 
@@ -98,7 +126,13 @@ def _solved(name: str, solution: Callable[[Any, Any], Any], A: Any, B: Any, left
 def solve_triangular(
     A: Any, B: Any, *, upper: bool, left: bool = True, unitriangular: bool = False, out: Any = None
 ) -> Any:
-    """`solve` for a triangular A, of which only that triangle is looked at."""
+    """`solve` for a triangular A, of which only that triangle is looked at.
+
+    >>> import rushlight as torch
+    >>> torch.linalg.solve_triangular(torch.tensor([[2.0, 0.0], [1.0, 1.0]]), torch.tensor([[2.0], [3.0]]), upper=False)
+    tensor([[1.],
+            [2.]])
+    """
     op = TABLE["triangular_op"]
     if left:
         return _done(record(op, (A, B), (bool(upper), bool(unitriangular))), out)
@@ -111,15 +145,18 @@ def triangular_solve(
     input: Any, A: Any, upper: bool = True, transpose: bool = False, unitriangular: bool = False, *, out: Any = None
 ) -> Any:
     """(X with A X = input, a copy of A) for a triangular A."""
-    from collections import namedtuple
-
-    result = namedtuple("triangular_solve", "solution cloned_coefficient")
     matrix = A.transpose(-2, -1) if transpose else A
-    return result(solve_triangular(matrix, input, upper=upper is not transpose, unitriangular=unitriangular), A.clone())
+    found = solve_triangular(matrix, input, upper=upper is not transpose, unitriangular=unitriangular)
+    return RESULTS["triangular_solve"](*_done((found, A.clone()), out))
 
 
 def lstsq(A: Any, B: Any, rcond: float | None = None, *, driver: str | None = None) -> Any:
-    """(solution, residuals, rank, singular_values) of the least squares problem A X = B."""
+    """(solution, residuals, rank, singular_values) of the least squares problem A X = B.
+
+    >>> import rushlight as torch
+    >>> torch.linalg.lstsq(torch.tensor([[1.0], [1.0]]), torch.tensor([[1.0], [3.0]])).solution
+    tensor([[2.0000]])
+    """
     if driver not in (None, "gels", "gelsy", "gelsd", "gelss"):
         raise RuntimeError(
             f"torch.linalg.lstsq: parameter `driver` should be one of (gels, gelsy, gelsd, gelss); got {driver!r}"
@@ -167,6 +204,10 @@ def pinv(
     """The Moore-Penrose inverse: singular values up to max(atol, rtol * largest) count as zero.
 
     The tolerances are numbers, or tensors with one for each matrix; `rcond` is the older name of rtol.
+
+    >>> import rushlight as torch
+    >>> torch.linalg.pinv(torch.tensor([[2.0], [0.0]]))
+    tensor([[0.5000, 0.0000]])
     """
     rtol = rcond if rtol is None else rtol
     return _done(record(TABLE["pinv_op"], (A, atol, rtol), (bool(hermitian),)), out)
@@ -181,6 +222,10 @@ def matrix_rank(
     """How many singular values exceed max(atol, rtol * largest); the tolerances as for `pinv`.
 
     `tol` is the older name of atol, beside which nothing is relative.
+
+    >>> import rushlight as torch
+    >>> torch.linalg.matrix_rank(torch.ones(3, 3))
+    tensor(1)
     """
     if tol is not None:
         atol, rtol = tol, 0.0
@@ -188,7 +233,12 @@ def matrix_rank(
 
 
 def cond(A: Any, p: Any = None, *, out: Any = None) -> Any:
-    """The condition number: the norm of A times the norm of its inverse; by default the ratio of singular values."""
+    """The condition number: the norm of A times the norm of its inverse; by default the ratio of singular values.
+
+    >>> import rushlight as torch
+    >>> torch.linalg.cond(torch.tensor([[4.0, 0.0], [0.0, 2.0]]))
+    tensor(2.)
+    """
     if p in (None, 2, -2):
         values = record(TABLE["svdvals_op"], (A,))
         ratio = values[..., 0] / values[..., -1] if p != -2 else values[..., -1] / values[..., 0]
@@ -200,7 +250,15 @@ def cond(A: Any, p: Any = None, *, out: Any = None) -> Any:
 
 
 def linalg_cholesky(A: Any, *, upper: bool = False, out: Any = None) -> Any:
-    """The lower triangular L with A = L L^H; its conjugate transpose with upper=True."""
+    """The lower triangular L with A = L L^H; its conjugate transpose with upper=True.
+
+    Shapes: (*, n, n) → the same. LinAlgError unless it is positive definite.
+
+    >>> import rushlight as torch
+    >>> torch.linalg.cholesky(torch.tensor([[4.0, 2.0], [2.0, 5.0]]))
+    tensor([[2., 0.],
+            [1., 2.]])
+    """
     return _done(record(TABLE["cholesky_op"], (A,), (bool(upper),)), out)
 
 
@@ -232,7 +290,14 @@ def cholesky_inverse(L: Any, upper: bool = False, *, out: Any = None) -> Any:
 
 
 def linalg_qr(A: Any, mode: str = "reduced", *, out: Any = None) -> Any:
-    """(Q, R): orthonormal columns times an upper triangle."""
+    """(Q, R): orthonormal columns times an upper triangle.
+
+    >>> import rushlight as torch
+    >>> Q, R = torch.linalg.qr(torch.tensor([[3.0, 1.0], [4.0, 2.0]]))
+    >>> (Q @ R).round(decimals=4)
+    tensor([[3., 1.],
+            [4., 2.]])
+    """
     return RESULTS["linalg_qr"](*_done(record(TABLE["qr_op"], (A,), (mode,)), out))
 
 
@@ -243,7 +308,15 @@ def qr(input: Any, some: bool = True, *, out: Any = None) -> Any:
 
 
 def linalg_svd(A: Any, full_matrices: bool = True, *, driver: str | None = None, out: Any = None) -> Any:
-    """(U, S, Vh) with A = U diag(S) Vh."""
+    """(U, S, Vh) with A = U diag(S) Vh.
+
+    Shapes: (*, m, n) → U (*, m, m), S (*, min(m, n)) in falling order, Vh (*, n, n); with full_matrices=False, U (*,
+    m, k) and Vh (*, k, n).
+
+    >>> import rushlight as torch
+    >>> torch.linalg.svd(torch.tensor([[3.0, 0.0], [0.0, 2.0]])).S
+    tensor([3., 2.])
+    """
     return RESULTS["linalg_svd"](*_done(record(TABLE["svd_op"], (A,), (bool(full_matrices),)), out))
 
 
@@ -257,17 +330,35 @@ def svd(input: Any, some: bool = True, compute_uv: bool = True, *, out: Any = No
 
 
 def svdvals(A: Any, *, driver: str | None = None, out: Any = None) -> Any:
-    """The singular values, largest first."""
+    """The singular values, largest first.
+
+    >>> import rushlight as torch
+    >>> torch.linalg.svdvals(torch.tensor([[3.0, 0.0], [0.0, 2.0]]))
+    tensor([3., 2.])
+    """
     return _done(record(TABLE["svdvals_op"], (A,)), out)
 
 
 def eigh(A: Any, UPLO: str = "L", *, out: Any = None) -> Any:
-    """(eigenvalues in rising order, eigenvectors) of a Hermitian matrix, of which one triangle is looked at."""
+    """(eigenvalues in rising order, eigenvectors) of a Hermitian matrix, of which one triangle is looked at.
+
+    Shapes: (*, n, n), of which one triangle is read → eigenvalues (*, n) in rising order, eigenvectors (*, n, n) in
+    columns. RuntimeError for other shapes.
+
+    >>> import rushlight as torch
+    >>> torch.linalg.eigh(torch.tensor([[2.0, 0.0], [0.0, 1.0]])).eigenvalues
+    tensor([1., 2.])
+    """
     return RESULTS["linalg_eigh"](*_done(record(TABLE["eigh_op"], (A,), (UPLO,)), out))
 
 
 def eigvalsh(A: Any, UPLO: str = "L", *, out: Any = None) -> Any:
-    """The eigenvalues of a Hermitian matrix."""
+    """The eigenvalues of a Hermitian matrix.
+
+    >>> import rushlight as torch
+    >>> torch.linalg.eigvalsh(torch.tensor([[2.0, 0.0], [0.0, 1.0]]))
+    tensor([1., 2.])
+    """
     return _done(record(TABLE["eigvalsh_op"], (A,), (UPLO,)), out)
 
 
@@ -277,7 +368,12 @@ def eig(A: Any, *, out: Any = None) -> Any:
 
 
 def eigvals(A: Any, *, out: Any = None) -> Any:
-    """The eigenvalues of a square matrix, complex."""
+    """The eigenvalues of a square matrix, complex.
+
+    >>> import rushlight as torch
+    >>> torch.linalg.eigvals(torch.tensor([[0.0, -1.0], [1.0, 0.0]])).imag.sort().values
+    tensor([-1.,  1.])
+    """
     return _done(record(TABLE["eig_op"], (A,))[0], out)
 
 
@@ -286,13 +382,25 @@ def eigvals(A: Any, *, out: Any = None) -> Any:
 
 @public("matrix_exp", method=True)
 def matrix_exp(A: Any) -> Any:
-    """The matrix exponential."""
+    """The matrix exponential.
+
+    >>> import rushlight as torch
+    >>> torch.linalg.matrix_exp(torch.zeros(2, 2))
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
     return record(TABLE["matrix_exp_op"], (A,))
 
 
 @public("matrix_power", method=True)
 def matrix_power(A: Any, n: int, *, out: Any = None) -> Any:
-    """A @ A @ …, n factors; of the inverse when n is negative."""
+    """A @ A @ …, n factors; of the inverse when n is negative.
+
+    >>> import rushlight as torch
+    >>> torch.linalg.matrix_power(torch.tensor([[1.0, 1.0], [0.0, 1.0]]), 3)
+    tensor([[1., 3.],
+            [0., 1.]])
+    """
     n = as_int(n)
     if A.ndim < 2 or A.shape[-1] != A.shape[-2]:
         raise RuntimeError(f"linalg.matrix_power: A must be batches of square matrices; got shape {list(A.shape)}.")
@@ -313,7 +421,12 @@ def matrix_power(A: Any, n: int, *, out: Any = None) -> Any:
 
 @public(method=True)
 def trace(input: Any) -> Any:
-    """The sum of the diagonal of a matrix."""
+    """The sum of the diagonal of a matrix.
+
+    >>> import rushlight as torch
+    >>> torch.trace(torch.tensor([[1, 2], [3, 4]]))
+    tensor(5)
+    """
     if input.ndim != 2:
         raise RuntimeError(
             f"trace: expected a matrix, but got tensor with dim {input.ndim}. Fix: x.diagonal(0, -2, -1).sum(-1) "
@@ -323,7 +436,12 @@ def trace(input: Any) -> Any:
 
 
 def vecdot(x: Any, y: Any, *, dim: int = -1, out: Any = None) -> Any:
-    """Sums of products of x, conjugated, and y along dim."""
+    """Sums of products of x, conjugated, and y along dim.
+
+    >>> import rushlight as torch
+    >>> torch.linalg.vecdot(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0]]))
+    tensor([11.])
+    """
     return _done((x.conj() * y).sum(dim), out)
 
 

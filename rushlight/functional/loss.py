@@ -7,10 +7,11 @@ import warnings
 from typing import Any
 
 from rushlight import dtype as dtypes
-from rushlight.errors import explain_error, warn_user
+from rushlight.errors import explain_error
 from rushlight.functional.registry import FUNCTIONS
 from rushlight.ir.op import TABLE
 from rushlight.lazy.record import record
+from rushlight.lessons import say, warn
 
 REDUCTIONS = ("none", "mean", "sum")
 
@@ -38,15 +39,11 @@ def reduced(loss: Any, reduction: str) -> Any:
 def warn_about_sizes(name: str, input: Any, target: Any) -> None:
     """M16 and M18: a target of another size is broadcast, which is rarely what was meant."""
     if input.shape != target.shape:
-        both = (
-            tuple(input.shape) != tuple(FUNCTIONS["broadcast_shapes"](input.shape, target.shape)) != tuple(target.shape)
-        )
         result = list(FUNCTIONS["broadcast_shapes"](input.shape, target.shape))
-        warn_user(
-            f"{name}: Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will likely lead to "
-            f"incorrect results due to broadcasting: {'both are' if both else 'one is'} spread over {result}, {math.prod(result)} "
-            f"elements. Fix: give both the same size, for example target.view_as(input) or output.squeeze(1)."
-        )  # fmt: skip
+        both = list(input.shape) != result != list(target.shape)
+        which, elements = say(f"loss-sizes-differ/{'both' if both else 'one'}"), math.prod(result)
+        facts = {"target": target.shape, "input": input.shape, "result": result, "elements": elements}
+        warn("loss-sizes-differ", op=name, which=which, **facts)
 
 
 def _check_weight(name: str, input: Any, weight: Any) -> None:

@@ -34,6 +34,10 @@ def native_layer_norm(input: Any, normalized_shape: Any, weight: Any, bias: Any,
 @public()
 def native_group_norm(input: Any, weight: Any, bias: Any, N: int, C: int, HxW: int, group: int, eps: float) -> tuple:
     """(group_norm(input), mean, 1 / √(var + eps)), statistics of shape (N, group). input holds N * C * HxW elements."""
+    if group < 1 or C % group:
+        raise RuntimeError(
+            explain_error("native_group_norm", got=f"{C} channels in {group} groups", expected="groups of one size")
+        )
     if input.numel() != N * C * HxW:
         raise RuntimeError(
             explain_error(

@@ -107,6 +107,10 @@ def grid_sample(
 
     A position is (x, y[, z]) from -1 to 1, which are the outer pixels' centres with align_corners, else their edges.
     `mode` is 'bilinear', 'nearest' or (2-d) 'bicubic'; outside the input lies 'zeros', its 'border', or its 'reflection'.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.grid_sample(torch.arange(4.0).view(1, 1, 2, 2), torch.zeros(1, 1, 1, 2), align_corners=True)
+    tensor([[[[1.5000]]]])
     """
     n = input.ndim - 2
     if mode not in _MODES:

@@ -31,6 +31,11 @@ def batch_norm(
 
     In training the statistics are the batch's, and running_mean and running_var (when given) move towards them by `momentum`,
     in place, the variance unbiased. Otherwise the running ones are used. ValueError when a channel has one value in training.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.batch_norm(torch.tensor([[1.0], [3.0]]), None, None, training=True)
+    tensor([[-1.0000],
+            [ 1.0000]])
     """
     if training:
         _check_batch("batch_norm", input, math.prod(input.shape[:1]) * math.prod(input.shape[2:]))
@@ -160,7 +165,12 @@ def _normalized_shape(op: str, input: Any, normalized_shape: Any, weight: Any) -
 def layer_norm(
     input: Any, normalized_shape: Sequence[int], weight: Any = None, bias: Any = None, eps: float = 1e-05
 ) -> Any:
-    """(x − mean) / √(var + eps) · weight + bias, statistics over the last dimensions, which `normalized_shape` names."""
+    """(x − mean) / √(var + eps) · weight + bias, statistics over the last dimensions, which `normalized_shape` names.
+
+    >>> import rushlight as torch
+    >>> torch.layer_norm(torch.tensor([[1.0, 3.0]]), [2])
+    tensor([[-1.0000,  1.0000]])
+    """
     return record(
         TABLE["layer_norm_op"],
         (input, weight, bias, eps),
@@ -238,7 +248,12 @@ def local_response_norm(input: Any, size: int, alpha: float = 0.0001, beta: floa
 
 
 def normalize(input: Any, p: float = 2.0, dim: int | Sequence[int] = 1, eps: float = 1e-12, out: Any = None) -> Any:
-    """x / max(‖x‖ₚ, eps) along `dim`."""
+    """x / max(‖x‖ₚ, eps) along `dim`.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.normalize(torch.tensor([[3.0, 4.0]]))
+    tensor([[0.6000, 0.8000]])
+    """
     norm = FUNCTIONS["norm"](input, p, dim, keepdim=True).clamp_min(eps)
     result = input / norm.expand_as(input)
     return result if out is None else write_out(out, result)

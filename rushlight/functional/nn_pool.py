@@ -142,7 +142,12 @@ def avg_pool1d(
     ceil_mode: bool = False,
     count_include_pad: bool = True,
 ) -> Any:
-    """The mean of each window of the last dimension; input (batch, channels, length) or (channels, length)."""
+    """The mean of each window of the last dimension; input (batch, channels, length) or (channels, length).
+
+    >>> import rushlight as torch
+    >>> torch.avg_pool1d(torch.tensor([[[1.0, 3.0, 5.0, 7.0]]]), 2)
+    tensor([[[2., 6.]]])
+    """
     return _average("avg_pool1d", 1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
 
 
@@ -292,6 +297,8 @@ def _lp_pool(n: int) -> Callable[..., Any]:
     name = f"lp_pool{n}d"
 
     def lp_pool(input: Any, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Any:
+        if not norm_type:
+            raise ValueError(explain_error(name, got="norm_type=0", expected="a power other than 0"))
         kernel = spread(name, "kernel_size", kernel_size, n)
         count = 1
         for k in kernel:

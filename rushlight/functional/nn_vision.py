@@ -50,6 +50,8 @@ def _target_size(input: Any, size: Any, scale_factor: Any, recompute: bool | Non
                 expected=f"{n} factors, one for each spatial dimension",
             )
         )
+    if not all(map(math.isfinite, scales)):
+        raise ValueError(explain_error("interpolate", got=f"scale_factor={list(scales)}", expected="finite factors"))
     sizes = tuple(math.floor(s * f) for s, f in zip(space, scales, strict=True))
     return sizes, (None,) * n if recompute else scales
 
@@ -123,7 +125,12 @@ def upsample_bilinear(input: Any, size: Any = None, scale_factor: Any = None) ->
 
 
 def unfold(input: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:
-    """Each patch of (batch, channels, height, width) as a column: (batch, channels · kernel, patches)."""
+    """Each patch of (batch, channels, height, width) as a column: (batch, channels · kernel, patches).
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.unfold(torch.ones(1, 3, 4, 4), kernel_size=2).shape
+    torch.Size([1, 12, 9])
+    """
     static = tuple(
         spread("unfold", w, v, 2)
         for w, v in (("kernel_size", kernel_size), ("dilation", dilation), ("padding", padding), ("stride", stride))
@@ -142,7 +149,12 @@ def unfold(input: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, st
 
 
 def fold(input: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:
-    """Columns (batch, channels · kernel, patches) added up into pictures of `output_size`."""
+    """Columns (batch, channels · kernel, patches) added up into pictures of `output_size`.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.fold(torch.ones(1, 4, 4), output_size=4, kernel_size=2, stride=2).shape
+    torch.Size([1, 1, 4, 4])
+    """
     sizes = (
         ("output_size", output_size),
         ("kernel_size", kernel_size),
@@ -169,7 +181,12 @@ def fold(input: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padd
 
 @public()
 def pixel_shuffle(input: Any, upscale_factor: int) -> Any:
-    """(*, C·r², H, W) to (*, C, H·r, W·r): channels become pixels."""
+    """(*, C·r², H, W) to (*, C, H·r, W·r): channels become pixels.
+
+    >>> import rushlight as torch
+    >>> torch.pixel_shuffle(torch.ones(1, 8, 2, 2), 2).shape
+    torch.Size([1, 2, 4, 4])
+    """
     r = as_ints(upscale_factor)
     if input.ndim < 3 or r <= 0 or input.shape[-3] % (r * r):
         raise RuntimeError(

@@ -21,7 +21,12 @@ def _done(result: Any, out: Any) -> Any:
 def vector_norm(
     x: Any, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None
 ) -> Any:
-    """(sum of |x|^ord)^(1/ord) over dim, all dimensions by default."""
+    """(sum of |x|^ord)^(1/ord) over dim, all dimensions by default.
+
+    >>> import rushlight as torch
+    >>> torch.linalg.vector_norm(torch.tensor([3.0, 4.0]))
+    tensor(5.)
+    """
     if isinstance(ord, str):
         raise TypeError(
             explain_error(
@@ -36,7 +41,12 @@ def vector_norm(
 def matrix_norm(
     A: Any, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: Any = None, out: Any = None
 ) -> Any:
-    """The norm of the matrices in two dimensions: 'fro', 'nuc', or 1, 2, inf and their negatives."""
+    """The norm of the matrices in two dimensions: 'fro', 'nuc', or 1, 2, inf and their negatives.
+
+    >>> import rushlight as torch
+    >>> torch.linalg.matrix_norm(torch.tensor([[3.0, 0.0], [4.0, 0.0]]))
+    tensor(5.)
+    """
     if A.ndim < 2:
         raise RuntimeError(
             f"linalg.matrix_norm: The input tensor A must have at least 2 dimensions; got shape {list(A.shape)}."
@@ -70,7 +80,12 @@ def matrix_norm(
 def linalg_norm(
     A: Any, ord: Any = None, dim: Any = None, keepdim: bool = False, *, out: Any = None, dtype: Any = None
 ) -> Any:
-    """The matrix norm for two dimensions (or a matrix with an order), else the vector norm."""
+    """The matrix norm for two dimensions (or a matrix with an order), else the vector norm.
+
+    >>> import rushlight as torch
+    >>> torch.linalg.norm(torch.tensor([3.0, 4.0])), torch.linalg.norm(torch.tensor([3.0, 4.0]), 1)
+    (tensor(5.), tensor(7.))
+    """
     pair = isinstance(dim, (tuple, list)) and len(dim) == 2
     if ord is None:
         if dim is None:
@@ -110,7 +125,12 @@ def dist(input: Any, other: Any, p: float = 2) -> Any:
 
 @public()
 def cdist(x1: Any, x2: Any, p: float = 2.0, compute_mode: Any = None) -> Any:
-    """The p-norm distance of each row of x1 to each row of x2."""
+    """The p-norm distance of each row of x1 to each row of x2.
+
+    >>> import rushlight as torch
+    >>> torch.cdist(torch.tensor([[0.0, 0.0]]), torch.tensor([[3.0, 4.0]]))
+    tensor([[5.]])
+    """
     if x1.ndim < 2 or x2.ndim < 2 or x1.shape[-1] != x2.shape[-1]:
         got = f"shapes {list(x1.shape)} and {list(x2.shape)}"
         raise RuntimeError(

@@ -194,11 +194,9 @@ def members() -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {"torch": {n: f for n, f in FUNCTIONS.items() if isinstance(f, FunctionType)}}
     for room in ROOMS:
         module = importlib.import_module(f"rushlight.{room}")
-        found[f"torch.{room}"] = {
-            name: value
-            for name, value in vars(module).items()
-            if isinstance(value, FunctionType) and not name.startswith("_")
-        }
+        names = dict.fromkeys([*vars(module), *getattr(module, "__all__", ())])  # some load their names on first use
+        values = {name: getattr(module, name) for name in names if not name.startswith("_")}
+        found[f"torch.{room}"] = {name: value for name, value in values.items() if isinstance(value, FunctionType)}
     autograd = importlib.import_module("rushlight.autograd")
     found["torch.autograd"] = {"grad": autograd.grad, "backward": autograd.backward}
     methods = found["torch.Tensor"] = {}

@@ -8,10 +8,13 @@ from typing import Any
 
 from rushlight import dtype as dtypes
 from rushlight.errors import explain_error
+from rushlight.functional.old_forms import sorted_out
 from rushlight.functional.registry import as_ints, public, write_out
-from rushlight.ir.op import TABLE
+from rushlight.ir.op import TABLE, renamed
+from rushlight.lazy.handle import Handle
 from rushlight.lazy.record import record
 from rushlight.ops.linalg import dtype_mismatch, mismatch
+from rushlight.ops.rules import wrap_dim
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -22,6 +25,10 @@ def _matmul(a: Any, b: Any) -> Any:
 
 def _is(name: str, what: str, ndim: int, *tensors: Any) -> None:
     for position, t in enumerate(tensors, 1):
+        if not isinstance(t, Handle):
+            raise TypeError(
+                explain_error(name, got=f"argument {position} of type {type(t).__name__}", expected="a tensor")
+            )
         if len(t._meta.shape) != ndim:
             raise RuntimeError(
                 f"{name}: expected {what}: argument {position} has shape {list(t.shape)}, {t.ndim}D; expected {ndim}D. "
@@ -55,7 +62,14 @@ def mm(input: Any, mat2: Any, *, out: Any = None) -> Any:
 
 @public(method=True)
 def bmm(input: Any, mat2: Any, *, out: Any = None) -> Any:
-    """The products of two batches of matrices."""
+    """The products of two batches of matrices.
+
+    Shapes: (B, N, M) and (B, M, P) → (B, N, P). RuntimeError for others; matmul broadcasts.
+
+    >>> import rushlight as torch
+    >>> torch.bmm(torch.ones(8, 2, 3), torch.ones(8, 3, 4)).shape
+    torch.Size([8, 2, 4])
+    """
     _is("bmm", "two batches of matrices", 3, input, mat2)
     if input.shape[0] != mat2.shape[0]:
         raise RuntimeError(
@@ -64,12 +78,19 @@ def bmm(input: Any, mat2: Any, *, out: Any = None) -> Any:
             f"[{mat2.shape[0]}, {mat2.shape[1]}]. Fix: both need as many matrices."
         )
     _fits("bmm", input, mat2)
-    return _done(_matmul(input, mat2), out)
+    return _done(record(renamed("matmul", "BmmBackward0"), (input, mat2)), out)
 
 
 @public(method=True)
 def mv(input: Any, vec: Any, *, out: Any = None) -> Any:
-    """The product of a matrix and a vector."""
+    """The product of a matrix and a vector.
+
+    Shapes: (N, M) and (M,) → (N,). RuntimeError for others.
+
+    >>> import rushlight as torch
+    >>> torch.mv(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([1.0, 1.0]))
+    tensor([3., 7.])
+    """
     _is("mv", "a matrix and a vector", 2, input)
     _is("mv", "a matrix and a vector", 1, vec)
     if input.shape[1] != vec.shape[0]:
@@ -80,7 +101,14 @@ def mv(input: Any, vec: Any, *, out: Any = None) -> Any:
 
 @public(method=True)
 def dot(input: Any, tensor: Any, *, out: Any = None) -> Any:
-    """The sum of products of two vectors."""
+    """The sum of products of two vectors.
+
+    Shapes: (N,) and (N,) → (). RuntimeError for others.
+
+    >>> import rushlight as torch
+    >>> torch.dot(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
+    tensor(11.)
+    """
     _is("dot", "two 1D tensors", 1, input, tensor)
     if input.shape != tensor.shape:
         raise RuntimeError(
@@ -103,7 +131,15 @@ def vdot(input: Any, other: Any, *, out: Any = None) -> Any:
 
 @public(method=True)
 def outer(input: Any, vec2: Any, *, out: Any = None) -> Any:
-    """All products of an element of one vector and one of another."""
+    """All products of an element of one vector and one of another.
+
+    Shapes: (N,) and (M,) → (N, M). RuntimeError for others.
+
+    >>> import rushlight as torch
+    >>> torch.outer(torch.tensor([1, 2]), torch.tensor([3, 4]))
+    tensor([[3, 4],
+            [6, 8]])
+    """
     _is("outer", "two vectors", 1, input, vec2)
     return _done(input.unsqueeze(1) * vec2, out)
 
@@ -191,8 +227,9 @@ def _renamed(function: Any, name: str) -> Any:
     first, second = _ARGUMENTS[name]
 
     def call(input: Any, *factors: Any, **named: Any) -> Any:
-        if len(factors) == 4:  # the old form: beta, input, alpha, ...
-            raise TypeError(explain_error(name, got="numbers among the positions", expected="beta and alpha by name"))
+        if len(factors) > 2:  # beta, input, alpha, first, second; alpha may be missing
+            (input, *factors), numbers = sorted_out(name, "beta= and alpha", (input, *factors), 3)  # type: ignore[assignment]
+            named |= zip(("beta", "alpha"), numbers, strict=False)
         given = list(factors) + [named.pop(n) for n in (first, second)[len(factors) :] if n in named]
         if len(given) != 2:
             raise TypeError(
@@ -255,7 +292,12 @@ def chain_matmul(*matrices: Any, out: Any = None) -> Any:
 
 @public()
 def tensordot(a: Any, b: Any, dims: Any = 2, out: Any = None) -> Any:
-    """Sums of products over pairs of dimensions: the last `dims` of a with the first of b, or two lists."""
+    """Sums of products over pairs of dimensions: the last `dims` of a with the first of b, or two lists.
+
+    >>> import rushlight as torch
+    >>> torch.tensordot(torch.ones(2, 3, 4), torch.ones(4, 3), dims=([2], [0])).shape
+    torch.Size([2, 3, 3])
+    """
     if isinstance(dims, int):
         if dims < 0:
             raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")
@@ -263,7 +305,7 @@ def tensordot(a: Any, b: Any, dims: Any = 2, out: Any = None) -> Any:
     else:
         pair = dims.tolist() if hasattr(dims, "tolist") else dims
         left, right = [
-            [d % t.ndim for d in (as_ints(p) if not isinstance(p, int) else (p,))]
+            [wrap_dim(d, t.ndim, "tensordot") for d in (as_ints(p) if not isinstance(p, int) else (p,))]
             for p, t in zip(pair, (a, b), strict=True)
         ]
     if len(left) != len(right):
@@ -288,7 +330,13 @@ def tensordot(a: Any, b: Any, dims: Any = 2, out: Any = None) -> Any:
 
 @public(method=True)
 def kron(input: Any, other: Any, *, out: Any = None) -> Any:
-    """The Kronecker product."""
+    """The Kronecker product.
+
+    >>> import rushlight as torch
+    >>> torch.kron(torch.eye(2), torch.tensor([[1.0, 2.0]]))
+    tensor([[1., 2., 0., 0.],
+            [0., 0., 1., 2.]])
+    """
     n = max(input.ndim, other.ndim)
     a = input.reshape([1] * (n - input.ndim) + list(input.shape))
     b = other.reshape([1] * (n - other.ndim) + list(other.shape))

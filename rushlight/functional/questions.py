@@ -86,3 +86,14 @@ def set_default_tensor_type(t: Any) -> None:
             )
         )
     dtypes.set_default_dtype(dtypes.BY_NAME[names[short]])
+
+
+@public()
+def _assert(condition: Any, message: str) -> None:
+    """`assert condition, message`, as a function: one that torch.fx can record.
+
+    >>> import rushlight as torch
+    >>> torch._assert(torch.ones(2).sum() == 2, "two ones")
+    """
+    if not condition:
+        raise AssertionError(message)

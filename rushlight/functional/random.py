@@ -14,6 +14,7 @@ from rushlight.functional.registry import as_int, public, write_out
 from rushlight.ir.layout import format_name, stride_of
 from rushlight.ir.meta import meta
 from rushlight.ir.op import TABLE
+from rushlight.layout import check_strided
 from rushlight.lazy.handle import Handle
 from rushlight.lazy.record import record
 from rushlight.lazy.views import record_inplace
@@ -36,7 +37,8 @@ def _fresh(
     kind = options.pop("dtype", None) or dtype or dtypes.get_default_dtype()
     out, generator = options.pop("out", None), options.pop("generator", None)
     requires_grad, place = options.pop("requires_grad", False), devices.resolve(options.pop("device", None))
-    unknown = set(options) - {"layout", "pin_memory", "names"}
+    check_strided(op.removesuffix("_op"), options.pop("layout", None))
+    unknown = set(options) - {"pin_memory", "names"}
     if unknown:
         raise TypeError(
             f"{op.removesuffix('_op')}: got an unexpected keyword argument {sorted(unknown)[0]!r}; known are "
@@ -72,7 +74,13 @@ def rand(*size: Any, **options: Any) -> Any:
 
 @public()
 def randn(*size: Any, **options: Any) -> Any:
-    """Standard normal samples; arguments as `rand`."""
+    """Standard normal samples; arguments as `rand`.
+
+    >>> import rushlight as torch
+    >>> _ = torch.manual_seed(0)
+    >>> torch.randn(2)
+    tensor([ 1.5410, -0.2934])
+    """
     return _fresh("normal_op", (0.0, 1.0), _size(size, options), options)
 
 
@@ -141,7 +149,14 @@ def randperm(
     requires_grad: bool = False,
     pin_memory: bool = False,
 ) -> Any:
-    """The integers 0 … n-1 in random order."""
+    """The integers 0 … n-1 in random order.
+
+    >>> import rushlight as torch
+    >>> _ = torch.manual_seed(0)
+    >>> torch.randperm(4)
+    tensor([0, 1, 3, 2])
+    """
+    check_strided("randperm", layout)
     kind = dtype or (out.dtype if out is not None else dtypes.int64)
     result = _draw("randperm_op", (), (as_int(n), kind, devices.resolve(device)), generator)
     if requires_grad:
@@ -169,7 +184,13 @@ def _like(op: str, numbers: tuple, input: Any, options: dict[str, Any]) -> Any:
 
 @public()
 def rand_like(input: Any, **options: Any) -> Any:
-    """Uniform samples from [0, 1), shaped as `input`."""
+    """Uniform samples from [0, 1), shaped as `input`.
+
+    >>> import rushlight as torch
+    >>> _ = torch.manual_seed(0)
+    >>> torch.rand_like(torch.zeros(2))
+    tensor([0.4963, 0.7682])
+    """
     return _like("uniform_op", (0.0, 1.0), input, options)
 
 
@@ -190,7 +211,13 @@ def randint_like(input: Any, low: Any = None, high: Any = None, **options: Any) 
 
 @public()
 def normal(mean: Any, std: Any = 1.0, size: Any = None, **options: Any) -> Any:
-    """Normal samples: mean and std are tensors of one shape, or numbers with a size."""
+    """Normal samples: mean and std are tensors of one shape, or numbers with a size.
+
+    >>> import rushlight as torch
+    >>> _ = torch.manual_seed(0)
+    >>> torch.normal(torch.zeros(2), 1.0)
+    tensor([ 1.5410, -0.2934])
+    """
     if isinstance(mean, Handle) or isinstance(std, Handle):
         out, generator = options.pop("out", None), options.pop("generator", None)
         least = mean if isinstance(mean, Handle) else std
@@ -311,7 +338,13 @@ def bernoulli_(input: Any, p: Any = 0.5, *, generator: Any = None) -> Any:
 
 @public(method=True)
 def bernoulli(input: Any, p: Any = None, *, generator: Any = None, out: Any = None) -> Any:
-    """Zeros and ones, one with the probability that `input` holds (or p, shaped as input)."""
+    """Zeros and ones, one with the probability that `input` holds (or p, shaped as input).
+
+    >>> import rushlight as torch
+    >>> _ = torch.manual_seed(0)
+    >>> torch.bernoulli(torch.tensor([0.0, 1.0]))
+    tensor([0., 1.])
+    """
     if p is None:
         result = _draw("bernoulli_each_op", (input, input), (None,), generator)
     else:

@@ -9,7 +9,7 @@ from rushlight import dtype as dtypes
 from rushlight.errors import explain_error
 from rushlight.functional.checks import check_ndim
 from rushlight.functional.creation import size_of, tensor
-from rushlight.functional.registry import FUNCTIONS, as_ints, public
+from rushlight.functional.registry import FUNCTIONS, as_ints, public, write_out
 from rushlight.functional.shaping import flatten, movedim, reshape, transpose
 from rushlight.ir.layout import format_name
 from rushlight.ir.op import TABLE
@@ -21,7 +21,16 @@ from rushlight.ops.rules import wrap_dim
 
 @public(method=True)
 def clone(input: Any, *, memory_format: Any = None) -> Any:
-    """A copy, through which gradients flow."""
+    """A copy, through which gradients flow.
+
+    >>> import rushlight as torch
+    >>> x = torch.ones(2)
+    >>> y = x.clone()
+    >>> y.add_(1)
+    tensor([2., 2.])
+    >>> x
+    tensor([1., 1.])
+    """
     text = None if memory_format is None else format_name("clone", memory_format).removesuffix("_format")
     return record(TABLE["clone"], (input,), (text,))
 
@@ -34,7 +43,13 @@ def copy_(input: Any, src: Any, non_blocking: bool = False) -> Any:
 
 @public(method=True)
 def flip(input: Any, *reversed_dims: Any, dims: Any = None) -> Any:
-    """Dimensions reversed (a copy)."""
+    """Dimensions reversed (a copy).
+
+    >>> import rushlight as torch
+    >>> torch.tensor([[1, 2], [3, 4]]).flip(1)
+    tensor([[2, 1],
+            [4, 3]])
+    """
     return record(TABLE["flip"], (input,), (size_of(reversed_dims if dims is None else (dims,)),))
 
 
@@ -54,7 +69,12 @@ def flipud(input: Any) -> Any:
 
 @public(method=True)
 def roll(input: Any, shifts: Any, dims: Any = None) -> Any:
-    """Positions shifted, those that fall out coming in at the other end."""
+    """Positions shifted, those that fall out coming in at the other end.
+
+    >>> import rushlight as torch
+    >>> torch.arange(4).roll(1)
+    tensor([3, 0, 1, 2])
+    """
     shifts = (shifts,) if isinstance(shifts, int) else as_ints(tuple(shifts))
     dims = () if dims is None else (dims,) if isinstance(dims, int) else as_ints(tuple(dims))
     if not shifts or dims and len(dims) != len(shifts):
@@ -63,12 +83,22 @@ def roll(input: Any, shifts: Any, dims: Any = None) -> Any:
                 "roll", got=f"shifts={list(shifts)} and dims={list(dims)}", expected="a shift for each of dims"
             )
         )
+    if dims and not input.ndim:
+        raise IndexError(
+            explain_error("roll", got=f"dims={list(dims)} for a tensor of no dimensions", expected="no dims")
+        )
     return record(TABLE["roll"], (input,), (shifts, tuple(wrap_dim(d, input.ndim) for d in dims)))
 
 
 @public(method=True)
 def rot90(input: Any, k: int = 1, dims: Sequence[int] = (0, 1)) -> Any:
-    """Rotated by k quarter turns in the plane of two dimensions."""
+    """Rotated by k quarter turns in the plane of two dimensions.
+
+    >>> import rushlight as torch
+    >>> torch.rot90(torch.tensor([[1, 2], [3, 4]]))
+    tensor([[2, 4],
+            [1, 3]])
+    """
     if len(dims) != 2 or input.ndim < 2 or wrap_dim(dims[0], input.ndim) == wrap_dim(dims[1], input.ndim):
         raise RuntimeError(
             explain_error(
@@ -84,14 +114,25 @@ def rot90(input: Any, k: int = 1, dims: Sequence[int] = (0, 1)) -> Any:
 
 
 @public(method=True, function=False)
-def repeat(input: Any, *sizes: Any) -> Any:
-    """The tensor tiled `sizes` times along its dimensions."""
-    return record(TABLE["repeat"], (input,), (size_of(sizes),))
+def repeat(input: Any, *sizes: Any, repeats: Any = None) -> Any:
+    """The tensor tiled `sizes` times along its dimensions.
+
+    >>> import rushlight as torch
+    >>> torch.tensor([1, 2]).repeat(2, 2)
+    tensor([[1, 2, 1, 2],
+            [1, 2, 1, 2]])
+    """
+    return record(TABLE["repeat"], (input,), (size_of(sizes if repeats is None else (repeats,)),))
 
 
 @public(method=True)
 def tile(input: Any, *times: Any, dims: Any = None) -> Any:
-    """`repeat`, with missing leading counts taken as 1."""
+    """`repeat`, with missing leading counts taken as 1.
+
+    >>> import rushlight as torch
+    >>> torch.tensor([1, 2]).tile(2)
+    tensor([1, 2, 1, 2])
+    """
     counts = size_of(times if dims is None else dims)
     return repeat(input, (1,) * (input.ndim - len(counts)) + counts)
 
@@ -100,7 +141,12 @@ def tile(input: Any, *times: Any, dims: Any = None) -> Any:
 def repeat_interleave(
     input: Any, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
 ) -> Any:
-    """Each element (of a dimension) repeated."""
+    """Each element (of a dimension) repeated.
+
+    >>> import rushlight as torch
+    >>> torch.tensor([1, 2]).repeat_interleave(2)
+    tensor([1, 1, 2, 2])
+    """
     if repeats is None:
         counts = [int(c) for c in input.tolist()]
         return tensor([i for i, c in enumerate(counts) for _ in range(c)], dtype=dtypes.int64)
@@ -119,18 +165,29 @@ def repeat_interleave(
 
 
 @public(method=True)
-def diag(input: Any, diagonal: int = 0) -> Any:
-    """The diagonal of a matrix, or a matrix with this diagonal."""
-    if input.ndim == 2:
-        return clone(input.diagonal(diagonal))
-    if input.ndim != 1:
+def diag(input: Any, diagonal: int = 0, *, out: Any = None) -> Any:
+    """The diagonal of a matrix, or a matrix with this diagonal.
+
+    >>> import rushlight as torch
+    >>> torch.diag(torch.tensor([1, 2]))
+    tensor([[1, 0],
+            [0, 2]])
+    """
+    if input.ndim not in (1, 2):
         raise RuntimeError(f"diag: expected a vector or a matrix, got shape {list(input.shape)}.")
-    return diag_embed(input, diagonal)
+    found = clone(input.diagonal(diagonal)) if input.ndim == 2 else diag_embed(input, diagonal)
+    return found if out is None else write_out(out, found)
 
 
 @public(method=True)
 def diag_embed(input: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
-    """Matrices with the last dimension on their diagonal."""
+    """Matrices with the last dimension on their diagonal.
+
+    >>> import rushlight as torch
+    >>> torch.diag_embed(torch.tensor([1, 2]))
+    tensor([[1, 0],
+            [0, 2]])
+    """
     ndim = input.ndim + 1
     first, second = wrap_dim(dim1, ndim, "diag_embed"), wrap_dim(dim2, ndim, "diag_embed")
     if first == second or not input.ndim:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import os
+import sys
 from collections.abc import Callable
 from types import CodeType, FunctionType
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ from rushlight.errors import explain_error
 from rushlight.functional.intercept import body_of
 from rushlight.functional.quick import binary, unary
 from rushlight.ir.op import REQUIRED, SLOT_KINDS, TABLE, Op, Param
+from rushlight.lazy.handle import HANDLES
 from rushlight.lazy.record import record
 from rushlight.lazy.views import record_inplace, record_view
 
@@ -161,9 +163,14 @@ def _compiled(op: Op, out: bool) -> CodeType:
 def write_out(out: Any, result: Any) -> Any:
     """Honour `out=`: the result is written to the given tensor (or tuple of tensors)."""
     if isinstance(result, tuple):
+        if not isinstance(out, (tuple, list)) or len(out) != len(result):
+            got = f"{len(out)} tensors" if isinstance(out, (tuple, list)) else f"a {type(out).__name__}"
+            raise TypeError(explain_error("out=", got=got, expected=f"a tuple of {len(result)} tensors"))
         for target, value in zip(out, result, strict=True):
             write_out(target, value)
         return out
+    if out.__class__ not in HANDLES:
+        raise TypeError(explain_error("out=", got=f"a {type(out).__name__}", expected="a tensor"))
     if not can_cast(result.dtype, out.dtype):
         raise RuntimeError(
             explain_error(
@@ -194,6 +201,17 @@ def generate() -> None:
             and op.params[0].kind in ("Tensor", "Operand")
         ):
             METHODS.setdefault(name, function)
+
+
+def settle_names() -> None:
+    """Give each function that Python could not find again by its module and name, as pickle must, a name where it can."""
+    for table, module in ((FUNCTIONS, "rushlight"), (HELPERS, "rushlight.functional")):
+        for name, function in table.items():
+            if not isinstance(function, FunctionType):
+                continue
+            home = FUNCTIONS if function.__module__ == "rushlight" else vars(sys.modules[function.__module__])
+            if home.get(function.__qualname__) is not function:
+                function.__module__, function.__qualname__, function.__name__ = module, name, name
 
 
 @rule_helper

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from rushlight.errors import explain_error
 from rushlight.functional.dropout import dropout as drop
 from rushlight.functional.packed import Grid, grid_of
 from rushlight.functional.registry import FUNCTIONS, public, rule_helper
@@ -75,6 +76,8 @@ def _run(
     With a grid, `input` and output are packed rows (K, width).
     """
     directions = 2 if bidirectional else 1
+    if num_layers < 1:
+        raise RuntimeError(explain_error("rnn", got=f"num_layers={num_layers}", expected="1 or more"))
     count = len(params) // (num_layers * directions)
     finals: list[list[Any]] = [[] for _ in states]
     # A copy in the order of time: the product with it is one matrix product in the forward and in the backward pass.

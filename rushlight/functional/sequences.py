@@ -14,6 +14,7 @@ from rushlight.errors import explain_error
 from rushlight.functional.creation import wants_grad
 from rushlight.functional.registry import as_ints, public, write_out
 from rushlight.ir.op import TABLE
+from rushlight.layout import check_strided
 from rushlight.lazy.handle import Handle
 from rushlight.lazy.record import record
 
@@ -33,7 +34,15 @@ def arange(
     pin_memory: bool = False,
     **named: Any,
 ) -> Any:
-    """`arange(end)`, `arange(start, end)`, `arange(start, end, step)`: int64 when all are ints, else the default float."""
+    """`arange(end)`, `arange(start, end)`, `arange(start, end, step)`: int64 when all are ints, else the default float.
+
+    Shapes: (ceil((end − start) / step),). RuntimeError where the step leads away from the end, or is 0.
+
+    >>> import rushlight as torch
+    >>> torch.arange(3), torch.arange(1, 2, 0.5)
+    (tensor([0, 1, 2]), tensor([1.0000, 1.5000]))
+    """
+    check_strided("arange", layout)
     values = [_number(b) for b in bounds]
     if len(values) == 1 and "end" not in named:
         values = [0, values[0]]
@@ -76,9 +85,18 @@ def linspace(
     dtype: DType | None = None,
     layout: Any = None,
     device: Any = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Any:
-    """`steps` evenly spaced values from start to end, both included."""
+    """`steps` evenly spaced values from start to end, both included.
+
+    Shapes: (steps,), both ends included. RuntimeError for a negative number of steps.
+
+    >>> import rushlight as torch
+    >>> torch.linspace(0, 1, 5)
+    tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
+    """
+    check_strided("linspace", layout)
     kind = dtype or (
         dtypes.of_category(dtypes.COMPLEX)
         if isinstance(start, complex) or isinstance(end, complex)
@@ -100,7 +118,12 @@ def _ends(start: Any, end: Any, kind: DType) -> tuple[Any, Any]:
 def logspace(
     start: Any, end: Any, steps: int, base: float = 10.0, *, out: Any = None, dtype: DType | None = None, **options: Any
 ) -> Any:
-    """base ** linspace(start, end, steps); exponents of integers are computed in double precision."""
+    """base ** linspace(start, end, steps); exponents of integers are computed in double precision.
+
+    >>> import rushlight as torch
+    >>> torch.logspace(0, 2, 3)
+    tensor([  1.,  10., 100.])
+    """
     requires_grad = options.pop("requires_grad", False)
     if dtype is not None and dtype.category == dtypes.INTEGER:
         exponents = linspace(*_ends(start, end, dtype), steps, dtype=dtypes.float64, **options)
@@ -119,9 +142,17 @@ def eye(
     dtype: DType | None = None,
     layout: Any = None,
     device: Any = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Any:
-    """Ones on the diagonal, zeros elsewhere."""
+    """Ones on the diagonal, zeros elsewhere.
+
+    >>> import rushlight as torch
+    >>> torch.eye(2)
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
+    check_strided("eye", layout)
     static = (as_ints(n), as_ints(n if m is None else m), dtype or dtypes.get_default_dtype(), devices.resolve(device))
     result = wants_grad(record(TABLE["eye_op"], (), static), requires_grad)
     return result if out is None else write_out(out, result)

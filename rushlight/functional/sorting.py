@@ -15,6 +15,7 @@ from rushlight.functional.creation import wrap
 from rushlight.functional.registry import FUNCTIONS, as_int, public, write_out
 from rushlight.functional.results import RESULTS
 from rushlight.ir.op import TABLE
+from rushlight.layout import check_strided
 from rushlight.lazy.handle import Handle
 from rushlight.lazy.record import record
 from rushlight.ops.rules import wrap_dim
@@ -38,7 +39,12 @@ def sort(input: Any, dim: int = -1, descending: bool = False, *, stable: bool | 
 
 @public(method=True)
 def argsort(input: Any, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Any:
-    """Where the elements in order come from."""
+    """Where the elements in order come from.
+
+    >>> import rushlight as torch
+    >>> torch.argsort(torch.tensor([3, 1, 2]))
+    tensor([1, 2, 0])
+    """
     return sort(input, dim, descending).indices
 
 
@@ -50,17 +56,55 @@ def msort(input: Any, *, out: Any = None) -> Any:
 
 
 @public(method=True)
+def cummax(input: Any, dim: int, *, out: Any = None) -> Any:
+    """(the largest so far along dim, where it was); of equal ones the later, and NaN counts as the largest.
+
+    >>> import rushlight as torch
+    >>> torch.tensor([1, 3, 2]).cummax(0).values
+    tensor([1, 3, 3])
+    """
+    return _named("cummax", record(TABLE["cummax"], (input,), (as_int(dim),)), out)
+
+
+@public(method=True)
+def cummin(input: Any, dim: int, *, out: Any = None) -> Any:
+    """(the smallest so far along dim, where it was); of equal ones the later, and NaN counts as the smallest.
+
+    >>> import rushlight as torch
+    >>> torch.tensor([3, 1, 2]).cummin(0).values
+    tensor([3, 1, 1])
+    """
+    return _named("cummin", record(TABLE["cummin"], (input,), (as_int(dim),)), out)
+
+
+@public(method=True)
 def topk(
     input: Any, k: int, dim: int | None = None, largest: bool = True, sorted: bool = True, *, out: Any = None
 ) -> Any:
-    """(the k largest along dim in falling order, where they are); the smallest with largest=False."""
+    """(the k largest along dim in falling order, where they are); the smallest with largest=False.
+
+    Shapes: dim, the last unless given, gets size k. RuntimeError where it has fewer elements.
+
+    >>> import rushlight as torch
+    >>> torch.topk(torch.tensor([3, 1, 2]), 2)
+    torch.return_types.topk(
+    values=tensor([3, 2]),
+    indices=tensor([0, 2]))
+    """
     static = (as_int(k), -1 if dim is None else as_int(dim), bool(largest))
     return _named("topk", record(TABLE["topk_op"], (input,), static), out)
 
 
 @public(method=True)
 def kthvalue(input: Any, k: int, dim: int | None = None, keepdim: bool = False, *, out: Any = None) -> Any:
-    """(the k-th smallest along dim, where it is)."""
+    """(the k-th smallest along dim, where it is).
+
+    Shapes: dim, the last unless given, is left out, or 1 with keepdim. RuntimeError for a k that is not in 1 … size.
+
+    >>> import rushlight as torch
+    >>> torch.kthvalue(torch.tensor([3, 1, 2]), 2).values
+    tensor(2)
+    """
     static = (-1 if dim is None else as_int(dim), bool(keepdim), as_int(k))
     found = record(TABLE["kthvalue_dim"], (input,), static)
     if out is not None:
@@ -70,7 +114,12 @@ def kthvalue(input: Any, k: int, dim: int | None = None, keepdim: bool = False, 
 
 @public(method=True)
 def mode(input: Any, dim: int = -1, keepdim: bool = False, *, out: Any = None) -> Any:
-    """(the most frequent value along dim, its last place); the smallest of several."""
+    """(the most frequent value along dim, its last place); the smallest of several.
+
+    >>> import rushlight as torch
+    >>> torch.mode(torch.tensor([1, 2, 2])).values
+    tensor(2)
+    """
     return _named("mode", record(TABLE["mode_dim"], (input,), (as_int(dim), bool(keepdim), 0)), out)
 
 
@@ -205,7 +254,14 @@ def _answers(values: Any, inverse: Any, counts: Any, return_inverse: bool, retur
 def unique(
     input: Any, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
 ) -> Any:
-    """The values that occur, in order; on request where each element went, and how often each occurs."""
+    """The values that occur, in order; on request where each element went, and how often each occurs.
+
+    >>> import rushlight as torch
+    >>> torch.unique(torch.tensor([3, 1, 3]), return_counts=True)
+    (tensor([1, 3]), tensor([1, 2]))
+    """
+    if dim is None and not input.is_complex():
+        return _unique_values(input, return_inverse, return_counts)
     array = input._compute_array()
     if dim is None:
         values, inverse, counts = np.unique(array, return_inverse=True, return_counts=True, equal_nan=False)
@@ -217,12 +273,31 @@ def unique(
     return _answers(_restored(values, input), inverse.reshape(-1), counts, return_inverse, return_counts)
 
 
+def _unique_values(input: Any, return_inverse: bool, return_counts: bool) -> Any:
+    ordered, place = record(TABLE["sort_op"], (input.detach().reshape(-1),), (0, False))
+    array = ordered._compute_array()
+    fresh = np.ones(len(array), bool)
+    np.not_equal(array[1:], array[:-1], out=fresh[1:])
+    inverse = counts = None
+    if return_inverse:
+        inverse = np.empty(len(array), np.int64)
+        inverse[place.numpy()] = np.cumsum(fresh) - 1
+        inverse = inverse.reshape(input.shape)
+    if return_counts:
+        counts = np.diff(np.append(np.flatnonzero(fresh), len(array)))
+    return _answers(_restored(array[fresh], input), inverse, counts, return_inverse, return_counts)
+
+
 @public(method=True)
 def unique_consecutive(
     input: Any, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
 ) -> Any:
     """The elements (or slices along dim) that differ from the one before."""
     array = input._compute_array()
+    if dim is not None and not array.ndim:
+        raise IndexError(
+            explain_error("unique_consecutive", got=f"dim={dim} for a tensor of no dimensions", expected="no dim")
+        )
     rows = array.reshape(-1) if dim is None else np.moveaxis(array, wrap_dim(dim, array.ndim, "unique_consecutive"), 0)
     n = len(rows)
     fresh = np.ones(n, bool)
@@ -237,7 +312,12 @@ def unique_consecutive(
 
 @public(method=True)
 def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
-    """How often each integer occurs; with weights, the sum of their weights."""
+    """How often each integer occurs; with weights, the sum of their weights.
+
+    >>> import rushlight as torch
+    >>> torch.bincount(torch.tensor([0, 2, 2]))
+    tensor([1, 0, 2])
+    """
     if input.dtype.category != dtypes.INTEGER:
         raise NotImplementedError(
             explain_error("bincount", got=f"a tensor of {input.dtype}", expected="integers", fix="input.long()")
@@ -278,7 +358,12 @@ def searchsorted(
     out: Any = None,
     sorter: Any = None,
 ) -> Any:
-    """Where each value would be inserted to keep the order: before equal ones, or after them with right=True."""
+    """Where each value would be inserted to keep the order: before equal ones, or after them with right=True.
+
+    >>> import rushlight as torch
+    >>> torch.searchsorted(torch.tensor([1, 3, 5]), torch.tensor([0, 3, 9]))
+    tensor([0, 1, 3])
+    """
     if side not in (None, "left", "right"):
         raise RuntimeError(f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}")
     if side == "left" and right:
@@ -310,7 +395,12 @@ def bucketize(input: Any, boundaries: Any, *, out_int32: bool = False, right: bo
 
 @public()
 def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False) -> Any:
-    """Whether each element is among the test elements."""
+    """Whether each element is among the test elements.
+
+    >>> import rushlight as torch
+    >>> torch.isin(torch.tensor([1, 2, 3]), torch.tensor([2, 4]))
+    tensor([False,  True, False])
+    """
     if not isinstance(elements, Handle) and not isinstance(test_elements, Handle):
         raise TypeError(explain_error("isin", got="two numbers", expected="at least one tensor"))
     return record(TABLE["isin_op"], (elements, test_elements), (bool(invert),))
@@ -318,7 +408,12 @@ def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, inve
 
 @public(method=True)
 def histc(input: Any, bins: int = 100, min: float = 0, max: float = 0, *, out: Any = None) -> Any:
-    """How many elements fall into each of `bins` equal bins of [min, max]; equal limits mean those of the data."""
+    """How many elements fall into each of `bins` equal bins of [min, max]; equal limits mean those of the data.
+
+    >>> import rushlight as torch
+    >>> torch.histc(torch.tensor([0.0, 1.0, 1.0]), bins=2)
+    tensor([1., 2.])
+    """
     result = record(TABLE["histc_op"], (input,), (as_int(bins), float(min), float(max)))
     return result if out is None else write_out(out, result)
 
@@ -342,6 +437,7 @@ def _triangle(name: str, pick: Any) -> None:
     def indices(
         row: int, col: int, offset: int = 0, *, dtype: Any = None, layout: Any = None, device: Any = None
     ) -> Any:
+        check_strided(name, layout)
         if row < 0 or col < 0:
             raise RuntimeError(explain_error(name, got=f"row={row}, col={col}", expected="sizes that are not negative"))
         return wrap(np.stack(pick(row, offset, col)).astype(np.int64)).to(dtype=dtype or dtypes.int64, device=device)

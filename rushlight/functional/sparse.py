@@ -12,13 +12,6 @@ from rushlight.ir.op import TABLE
 from rushlight.lazy.record import record
 
 
-def _refuse_sparse(name: str, sparse: bool) -> None:
-    if sparse:
-        raise NotImplementedError(
-            f"{name}: sparse gradients (sparse=True) are not supported. Fix: pass sparse=False; the gradient is dense."
-        )
-
-
 def _padding(name: str, padding_idx: int | None, rows: int) -> int:
     if padding_idx is None:
         return -1
@@ -45,12 +38,13 @@ def embedding(
 ) -> Any:  # fmt: skip
     """weight[input]. Row padding_idx gets no gradient; rows longer than max_norm are shortened in place first.
 
+    With `sparse=True` the gradient of a weight that is a leaf is a sparse tensor with the rows that were used.
+
     >>> import rushlight as torch
     >>> torch.nn.functional.embedding(torch.tensor([1, 0]), torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
     tensor([[3., 4.],
             [1., 2.]])
     """
-    _refuse_sparse("embedding", sparse)
     if weight.ndim != 2:
         raise RuntimeError(
             explain_error("embedding", got=f"a weight of shape {list(weight.shape)}", expected="(rows, features)")
@@ -58,7 +52,16 @@ def embedding(
     padding = _padding("embedding", padding_idx, weight.shape[0])
     if max_norm is not None:
         _renormalise(weight, input, max_norm, norm_type)
+    if sparse and (found := _rows("embedding", weight, input, padding, scale_grad_by_freq)) is not None:
+        return found
     return record(TABLE["embedding_op"], (weight, input), (padding, bool(scale_grad_by_freq)))
+
+
+def _rows(name: str, weight: Any, index: Any, padding: int, by_frequency: bool) -> Any:
+    """The rows of a leaf, to which they give a sparse gradient; None where that is not to be had."""
+    from rushlight.sparse import gradients
+
+    return gradients.looked_up(weight, index, padding) if gradients.wants_rows(name, weight, by_frequency) else None
 
 
 @public("embedding")
@@ -66,7 +69,8 @@ def _embedding(
     weight: Any, indices: Any, padding_idx: int = -1, scale_grad_by_freq: bool = False, sparse: bool = False
 ) -> Any:
     """weight[indices]; see nn.functional.embedding."""
-    _refuse_sparse("embedding", sparse)
+    if sparse and (found := _rows("embedding", weight, indices, as_int(padding_idx), scale_grad_by_freq)) is not None:
+        return found
     return record(TABLE["embedding_op"], (weight, indices), (as_int(padding_idx), bool(scale_grad_by_freq)))
 
 
@@ -76,7 +80,6 @@ def embedding_bag(
     include_last_offset: bool = False, padding_idx: int | None = None,
 ) -> Any:  # fmt: skip
     """Sums, means or maxima of bags of rows: each row of a 2-D input is a bag; a 1-D input is cut at offsets."""
-    _refuse_sparse("embedding_bag", sparse)
     if mode not in ("sum", "mean", "max"):
         raise ValueError(f"embedding_bag: mode has to be one of sum, mean or max; got {mode!r}.")
     if per_sample_weights is not None and mode != "sum":
@@ -93,6 +96,8 @@ def embedding_bag(
         )
     if mode == "max" and scale_grad_by_freq:
         raise ValueError("embedding_bag: max mode does not support scaling the gradient by the frequency.")
+    if mode == "max" and sparse:
+        raise ValueError("embedding_bag: max mode does not support sparse gradients. Fix: sparse=False.")
     if input.ndim == 2:
         if offsets is not None:
             raise ValueError(
@@ -118,8 +123,20 @@ def embedding_bag(
     padding = _padding("embedding_bag", padding_idx, weight.shape[0])
     if max_norm is not None:
         _renormalise(weight, input, max_norm, norm_type)
+    if sparse and (rows := _rows("embedding_bag", weight, input, padding, scale_grad_by_freq)) is not None:
+        weight, input, padding = _bag_of_rows(rows, input, padding)
     static = (mode, padding, include_last_offset, bool(scale_grad_by_freq))
     return record(TABLE["embedding_bag_op"], (weight, input, offsets, per_sample_weights), static)
+
+
+def _bag_of_rows(rows: Any, input: Any, padding: int) -> tuple[Any, Any, int]:
+    """Rows looked up already, as the table of a bag: (table, indices, padding index)."""
+    count = rows.shape[0]
+    numbers = FUNCTIONS["arange"](count)
+    if padding < 0:
+        return rows, numbers, -1
+    empty = FUNCTIONS["zeros"](1, rows.shape[1], dtype=rows.dtype)  # takes the place of the padding row
+    return FUNCTIONS["cat"]([rows, empty]), FUNCTIONS["where"](input == padding, count, numbers), count
 
 
 def one_hot(input: Any, num_classes: int = -1) -> Any:

@@ -13,6 +13,7 @@ from rushlight.functional.nn_pad import pad
 from rushlight.functional.rearranging import clone, roll
 from rushlight.functional.registry import apply, as_int, as_ints, write_out
 from rushlight.functional.sequences import arange
+from rushlight.layout import check_strided
 from rushlight.lazy.handle import Handle
 from rushlight.ops.fft import FLIPPED, check_dtype, half_spectrum, transform
 from rushlight.ops.reduce import dtype_name
@@ -309,6 +310,7 @@ def fftfreq(
     >>> torch.fft.fftfreq(5)
     tensor([ 0.0000,  0.2000,  0.4000, -0.4000, -0.2000])
     """
+    check_strided("fftfreq", layout)
     n = as_int(n)
     k = _indices("fftfreq", n, n, dtype, device)
     return _frequencies(n, d, k - n * (k >= (n + 1) // 2), out, dtype, requires_grad)
@@ -319,6 +321,7 @@ def rfftfreq(
     requires_grad: bool = False,
 ) -> Any:  # fmt: skip
     """The frequencies that `rfft` of n samples, d apart, holds: 0, 1, ..., n // 2, over n d."""
+    check_strided("rfftfreq", layout)
     n = as_int(n)
     return _frequencies(n, d, _indices("rfftfreq", n, n // 2 + 1, dtype, device), out, dtype, requires_grad)
 

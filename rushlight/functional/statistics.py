@@ -42,7 +42,12 @@ def linalg_cross(input: Any, other: Any, *, dim: int = -1, out: Any = None) -> A
 
 @public(method=True)
 def cross(input: Any, other: Any, dim: int | None = None, *, out: Any = None) -> Any:
-    """The cross product along dim, by default the first dimension of size 3."""
+    """The cross product along dim, by default the first dimension of size 3.
+
+    >>> import rushlight as torch
+    >>> torch.cross(torch.tensor([1, 0, 0]), torch.tensor([0, 1, 0]), dim=0)
+    tensor([0, 0, 1])
+    """
     if dim is None:
         dim = next((d for d, n in enumerate(input.shape) if n == 3), None)
         if dim is None:
@@ -52,7 +57,13 @@ def cross(input: Any, other: Any, dim: int | None = None, *, out: Any = None) ->
 
 @public(method=True)
 def cov(input: Any, *, correction: int = 1, fweights: Any = None, aweights: Any = None) -> Any:
-    """The covariance matrix of the variables in the rows."""
+    """The covariance matrix of the variables in the rows.
+
+    >>> import rushlight as torch
+    >>> torch.cov(torch.tensor([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]]))
+    tensor([[ 1., -1.],
+            [-1.,  1.]])
+    """
     if input.ndim > 2:
         raise RuntimeError(
             f"cov(): expected input to have two or fewer dimensions but got an input with {input.ndim} dimensions"
@@ -166,7 +177,12 @@ def _areas(y: Any, x: Any, dx: Any, dim: int) -> Any:
 
 @public("trapezoid", "trapz")
 def trapezoid(y: Any, x: Any = None, *, dx: Any = None, dim: int = -1) -> Any:
-    """The integral along dim by the trapezoidal rule."""
+    """The integral along dim by the trapezoidal rule.
+
+    >>> import rushlight as torch
+    >>> torch.trapezoid(torch.tensor([1.0, 2.0, 3.0]))
+    tensor(4.)
+    """
     return _areas(y, x, dx, dim).sum(dim)
 
 

@@ -11,6 +11,7 @@ from rushlight.functional.norms import matrix_norm, vector_norm
 from rushlight.functional.registry import FUNCTIONS, METHODS, as_ints, public
 from rushlight.functional.shaping import transpose
 from rushlight.ir.meta import contiguous_stride
+from rushlight.layout import check_strided
 from rushlight.ops.rules import wrap_dim
 
 
@@ -22,6 +23,7 @@ def scalar_tensor(s: Any, *, dtype: Any = None, layout: Any = None, device: Any 
     >>> torch.scalar_tensor(3)
     tensor(3.)
     """
+    check_strided("scalar_tensor", layout)
     return FUNCTIONS["full"]((), s, dtype=dtype or FUNCTIONS["zeros"](()).dtype, device=device, **options)
 
 

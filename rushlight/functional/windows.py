@@ -12,6 +12,7 @@ from rushlight.functional.conversion import to
 from rushlight.functional.creation import ones
 from rushlight.functional.registry import FUNCTIONS, as_int, public
 from rushlight.functional.sequences import arange
+from rushlight.layout import check_strided
 
 Formula = Callable[[Any], Any]  # of the positions 0, 1, ... in double precision
 
@@ -71,8 +72,7 @@ def _periodic(
     kind = options["dtype"]
     if size < 0:
         raise RuntimeError(f"{name}: requires non-negative window_length, got window_length={size}.")
-    if layout not in (None, "torch.strided"):
-        raise RuntimeError(explain_error(name, got=f"layout={layout}", expected="torch.strided"))
+    check_strided(name, layout, RuntimeError)
     if kind is not None and kind.category != dtypes.FLOATING:
         raise RuntimeError(explain_error(name, got=f"dtype={kind}", expected="a floating-point dtype"))
     return _sampled(formula(size if periodic else size - 1), size, **options)
@@ -149,8 +149,7 @@ def signal_window(
     """The newer ones check their arguments with other exceptions."""
     if M < 0:
         raise ValueError(f"{name}: requires non-negative window length, got M={M}.")
-    if layout not in (None, "torch.strided"):
-        raise ValueError(f"{name}: is implemented for strided tensors only, got: {layout}.")
+    check_strided(name, layout, ValueError)
     kind = dtype or dtypes.get_default_dtype()
     if kind not in (dtypes.float32, dtypes.float64):
         raise ValueError(f"{name}: expects float32 or float64 dtypes, got: {kind}.")

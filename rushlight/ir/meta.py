@@ -9,6 +9,7 @@ from typing import Any
 from rushlight import device as devices
 from rushlight.device import device
 from rushlight.dtype import BOOL, COMPLEX, FLOATING, INTEGER, bool_, complex128, dtype, float64, int64
+from rushlight.errors import explain_error
 
 
 class Size(tuple):
@@ -29,6 +30,8 @@ class Size(tuple):
         return Size(item) if isinstance(index, slice) else item
 
     def __add__(self, other: Any) -> Size:
+        if not isinstance(other, (tuple, list)):
+            return NotImplemented  # a torch.fx.Proxy records the sum
         return Size(tuple.__add__(self, tuple(other)))
 
     def __repr__(self) -> str:
@@ -144,6 +147,8 @@ def meta(
     key = (shape, dtype, device, stride, offset, requires_grad, leaf, weak)
     found = _interned.get(key)
     if found is None:
+        if shape and min(shape) < 0:
+            raise RuntimeError(explain_error("shape", got=str(list(shape)), expected="no negative dimension"))
         if len(_interned) > _LIMIT:
             _interned.clear()
             _interned.update((_key(number), number) for number in WEAK.values())

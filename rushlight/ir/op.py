@@ -14,7 +14,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 SLOT_KINDS = ("Tensor", "Tensor?", "Tensor[]", "Operand", "Operand?", "Number", "Number?")
@@ -92,7 +92,7 @@ class Op:
     def __post_init__(self) -> None:
         self.slots = tuple(p for p in self.params if p.is_slot)
         self.statics = tuple(p.name for p in self.params if not p.is_slot)
-        self.grad_name = self.grad_name or "".join(w.capitalize() for w in self.name.split("_")) + "Backward0"
+        self.grad_name = self.grad_name or node_name(self.name)
 
     @property
     def differentiable(self) -> bool:
@@ -103,6 +103,22 @@ class Op:
 
     def __reduce__(self) -> tuple:
         return (named, (self.name,))
+
+
+def node_name(op: str) -> str:
+    """PyTorch's name for the node of an op: words begin with capitals, also after a digit."""
+    return (
+        re.sub(
+            r"(?<=\d)[a-z]", lambda m: m[0].upper(), "".join(w.capitalize() for w in op.removesuffix("_op").split("_"))
+        )
+        + "Backward0"
+    )
+
+
+@functools.cache
+def renamed(op: str, grad_name: str) -> Op:
+    """The op of the table under another name in the backward graph: what a function is made of that PyTorch has whole."""
+    return replace(TABLE[op], grad_name=grad_name)
 
 
 TABLE: dict[str, Op] = {}

@@ -5,6 +5,7 @@ Nothing here runs for a step seen before. Errors are raised at the user's line w
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from rushlight import config
@@ -12,8 +13,13 @@ from rushlight import dtype as dtypes
 from rushlight.errors import explain_error
 from rushlight.ir.meta import WEAK, Meta
 from rushlight.ir.op import Op
+from rushlight.lazy import places
 from rushlight.lazy.record import NUMBERS, Trace, emit, local, record
 from rushlight.lazy.trie import Entry
+from rushlight.lessons import say
+
+# Op name -> what looks at each entry of it that is new; filled by the room of the check-up, autograd/advice.py.
+WATCHERS: dict[str, Callable[[Trace, Entry], None]] = {}
 
 
 def record_slowly(trace: Trace, key: tuple, numbers: list[Any]) -> Any:
@@ -31,6 +37,8 @@ def record_slowly(trace: Trace, key: tuple, numbers: list[Any]) -> Any:
     trace.scalars.extend(numbers)
     trace.node = node
     result = emit(trace, node)
+    if node.noted:
+        places.note(trace, node)
     if node.eager and not node.op.view:
         step.flush()
     return result
@@ -85,8 +93,12 @@ def grow(trace: Trace, key: tuple) -> Entry:
             inputs.append(item)
             metas.append(trace.meta_of(item))
     _check_numbers(op, key[1:-1])
+    _check_static(op, key[-1])
     _check_devices(op, metas)
-    found = op.infer(*metas, **dict(zip(op.statics, key[-1], strict=True)))
+    try:
+        found = op.infer(*metas, **dict(zip(op.statics, key[-1], strict=True)))
+    except (AttributeError, TypeError) as error:
+        raise _unfit(op, key[1:-1]) or error from None
     results = found if found.__class__ is tuple else (found,)
     results = _with_autograd(op, metas, results, parent.grad_mode)
     storage: tuple[int, ...] = ()
@@ -98,6 +110,9 @@ def grow(trace: Trace, key: tuple) -> Entry:
     if trace.expandable:  # what a macro or a composite op is made of is no step of the user's
         explain.note_miss(parent, node)
     parent.next[key] = node
+    watcher = WATCHERS.get(op.name)
+    if watcher is not None and trace.expandable:
+        watcher(trace, node)
     return node
 
 
@@ -134,6 +149,34 @@ def _check_numbers(op: Op, items: tuple) -> None:
         )  # fmt: skip
 
 
+def _check_static(op: Op, values: tuple) -> None:
+    """Static arguments of the kinds that rules take as they are."""
+    kinds = (p for p in op.params if not p.is_slot)
+    for p, value in zip(kinds, values, strict=True):
+        wanted = _STATIC_KINDS.get(p.kind.rstrip("?"))
+        if wanted is not None and value is not None and not isinstance(value, wanted):
+            raise TypeError(
+                explain_error(
+                    op.name, got=f"{p.name} of type {type(value).__name__}", expected=f"a {p.kind.rstrip('?')}"
+                )
+            )
+
+
+_STATIC_KINDS = {"dtype": dtypes.dtype, "str": str}
+
+
+def _unfit(op: Op, items: tuple) -> TypeError | None:
+    """What is wrong with the arguments when a rule stumbled over them: a list for a tensor, a tensor for a list, None for either."""
+    for slot, item in zip(op.slots, items, strict=False):
+        wanted = "a list of tensors" if slot.kind == "Tensor[]" else "a tensor"
+        if (item.__class__ is tuple) is not (slot.kind == "Tensor[]") and not (
+            item is None and slot.kind.endswith("?")
+        ):
+            got = "a list" if item.__class__ is tuple else "None" if item is None else "one value"
+            return TypeError(explain_error(op.name, got=f"{got} for {slot.name}", expected=wanted))
+    return None
+
+
 def _check_devices(op: Op, metas: list[Any]) -> None:
     """All tensors on one device; 0-d CPU tensors mix freely, as in PyTorch (M3)."""
     places = {}
@@ -143,13 +186,10 @@ def _check_devices(op: Op, metas: list[Any]) -> None:
                 places.setdefault(str(m.device), index)
     if len(places) > 1:
         names = {place: op.slots[i].name if i < len(op.slots) else str(i) for place, i in places.items()}
-        first, second = list(names)[:2]
+        here, there = list(names)[:2]
         raise RuntimeError(
-            explain_error(
-                op.name,
-                got=f"tensors on different devices ({', '.join(f'argument {n!r} on {place}' for place, n in names.items())})",
-                expected="all tensors to be on the same device",
-                fix=f"write {names[first]}.to('{second}') or {names[second]}.to('{first}'); in a training loop model.to(device) once, "
-                "and x, y = x.to(device), y.to(device) for every batch",
+            say(
+                "devices-differ", op=op.name, first=names[here], second=names[there], first_place=here, second_place=there,
+                places=say("comma").join(say("devices-differ/place", name=n, place=place) for place, n in names.items()),
             )
-        )
+        )  # fmt: skip

@@ -36,6 +36,9 @@ class Handle:
     _version: int = 0
     _failure: BaseException | None = None
     _stands_for: Any = None  # set on stand-ins: brings their value in when they are used
+    _refused_by: Any = (
+        None  # of classes that are no operands (sparse tensors): (name of the op) -> the error that says so
+    )
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -43,6 +46,12 @@ class Handle:
 
 
 HANDLES.add(Handle)
+
+
+def no_operand(name: str, value: Any, otherwise: TypeError) -> Exception:
+    """The error for a value that an op cannot take: a tensor of another layout has one of its own."""
+    refuse = getattr(value, "_refused_by", None)
+    return otherwise if refuse is None else refuse(name.removesuffix("_op"))
 
 
 def base_of(handle: Any) -> Any:

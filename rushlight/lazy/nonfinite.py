@@ -10,16 +10,12 @@ from weakref import WeakSet
 import numpy as np
 
 from rushlight.dtype import FLOATING
-from rushlight.errors import OutOfMemoryError, show_line, warn_user
+from rushlight.errors import OutOfMemoryError, show_line
 from rushlight.lazy.record import Trace, local
-from rushlight.lazy.trie import LEAF, MACRO, Entry
+from rushlight.lazy.trie import LEAF, MACRO, Entry, operands
+from rushlight.lessons import say, warn
 
 _told: WeakSet[Entry] = WeakSet()
-
-_FIX = (
-    "lower the learning rate (10 times less is a good next try), clip with "
-    "torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0), and look for log(0), sqrt(0) and division by 0"
-)
 
 
 def explain_not_finite(handle: Any, value: Any, pending: Trace | None, leaves: list[Any]) -> None:
@@ -35,26 +31,25 @@ def explain_not_finite(handle: Any, value: Any, pending: Trace | None, leaves: l
         return
     _told.add(trace.node)
     test = np.isnan if math.isnan(abs(value)) else np.isinf
-    places = _ancestors(trace, slot)
+    places = ancestors(trace, slot)
     fresh = pending is trace
-    values = _recomputed(trace, places, leaves) if fresh else _kept(trace, places)
+    values = recomputed(trace, places, leaves) if fresh else kept(trace, places)
     first = next((trace.producer(s) for s, array in values if test(array).any()), None)
-    where = show_line(trace.producer(slot).line)
-    text = f"item: the value is {value}, of shape {list(handle.shape)} with a gradient history, recorded at {where}"
+    text = ""
     if first is not None and first.op is LEAF:
         kind = "parameter" if first.metas[0].leaf else "input"
-        text += f"; the {kind} {first.metas[0]!r} is not finite {'already' if fresh else 'any more'}"
-        text += ": an earlier step made it so" if fresh and kind == "parameter" else ""
+        when = say("not-finite/already" if fresh else "not-finite/any-more")
+        text = say(f"not-finite/{kind}", meta=repr(first.metas[0]), when=when)
+        text += say("not-finite/earlier-step") if fresh and kind == "parameter" else ""
     elif first is not None:
-        text += (
-            f"; the first value like that came out of `{first.op.name.removesuffix('_op')}` at {show_line(first.line)}"
-        )
-        text += f", in {first.module}" if first.module else ""
-    text += f"; {local.backwards} backward passes came before" if local.backwards else ""
-    warn_user(f"{text}. Fix: {_FIX}.")
+        text = say("not-finite/op", op=first.op.name.removesuffix("_op"), line=show_line(first.line))
+        text += say("not-finite/module", module=first.module) if first.module else ""
+    passes = say("not-finite/backwards", count=local.backwards) if local.backwards else ""
+    where = show_line(trace.producer(slot).line)
+    warn("not-finite", value=value, shape=list(handle.shape), line=where, first=text, backwards=passes)
 
 
-def _ancestors(trace: Trace, slot: int) -> list[int]:
+def ancestors(trace: Trace, slot: int) -> list[int]:
     """The floating slots that `slot` was computed from, and itself, oldest first."""
     found, todo = set(), [slot]
     while todo:
@@ -62,12 +57,11 @@ def _ancestors(trace: Trace, slot: int) -> list[int]:
         if at in found:
             continue
         found.add(at)
-        for item in trace.producer(at).inputs:
-            todo += [s for s in (item if item.__class__ is tuple else (item,)) if s is not None and s >= 0]
+        todo += operands(trace.producer(at))
     return sorted(s for s in found if trace.meta_of(s).dtype.category >= FLOATING)
 
 
-def _recomputed(trace: Trace, places: list[int], leaves: list[Any]) -> Iterator[tuple[int, np.ndarray]]:
+def recomputed(trace: Trace, places: list[int], leaves: list[Any]) -> Iterator[tuple[int, np.ndarray]]:
     """All of them, by running the trace once more with each as an output."""
     from rushlight.lazy.step import program_for
 
@@ -77,12 +71,12 @@ def _recomputed(trace: Trace, places: list[int], leaves: list[Any]) -> Iterator[
     try:
         values = program_for(trace.node, trace, wanted).run(leaves, trace.scalars, generators, ())
     except OutOfMemoryError:  # the step itself needs less, as it drops what is used up; a warning must not end it
-        return _kept(trace, places)
+        return kept(trace, places)
     results = dict(zip(wanted, values))
     return ((s, results[s] if s in results else buffers[s]) for s in places if s in results or s in buffers)
 
 
-def _kept(trace: Trace, places: list[int]) -> Iterator[tuple[int, np.ndarray]]:
+def kept(trace: Trace, places: list[int]) -> Iterator[tuple[int, np.ndarray]]:
     """Those that are still there: saved for a backward, or held by somebody, as the parameters are."""
     for slot in places:
         handle = trace.handles[slot]()

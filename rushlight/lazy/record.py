@@ -21,7 +21,7 @@ from rushlight import dtype as dtypes
 from rushlight.errors import explain_error
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import Op
-from rushlight.lazy.handle import HANDLES, Handle, is_shared, let_go
+from rushlight.lazy.handle import HANDLES, Handle, is_shared, let_go, no_operand
 from rushlight.lazy.trie import LEAF, STATE, Entry, root
 
 NUMBERS = {float, int, bool, complex}
@@ -47,6 +47,13 @@ class Trace:
     """One walk down the trie, with the values that the structure leaves open: buffers, numbers, generators."""
 
     expandable = True  # may be flushed half way; not so while a macro is being expanded
+    suspicions: Any = ()  # layers that seem to be evaluated in training mode (see autograd/evaluation.py)
+    places: dict[int, Any] | None = None  # in anomaly mode, by depth: where each op was recorded (see places.py)
+    node_hooks: dict[int, tuple] | None = None  # by depth: hooks before and after the gradient of an op
+    packed: dict[tuple[int, int], tuple] | None = (
+        None  # by depth and slot: what saved_tensors_hooks keep instead of values
+    )
+    kept: tuple | None = None  # in anomaly mode, after a flush: the leaves and their owners
 
     def __init__(self, start: Entry):
         self.node = start
@@ -70,6 +77,10 @@ class Trace:
         self.order = next(_sequence)
         self._path: list[Entry] = []
         self._producers: list[Entry] = []
+
+    def note_places(self) -> None:
+        """Anomaly mode: note from here on where each op was recorded, and let no backward be one entry."""
+        self.places, self.general = {}, True
 
     def enter_base(self, handle: Any) -> int:
         """Bring in the buffer of a handle that owns its memory."""
@@ -130,6 +141,9 @@ class Trace:
         return entry.storage[slot - entry.slot] if entry.storage else slot
 
 
+noting = False  # anomaly mode: traces note where each op was recorded, and backward() walks them op by op
+
+
 class _Thread(threading.local):
     """Each thread records by itself."""
 
@@ -143,7 +157,11 @@ class _Thread(threading.local):
         self.backwards = 0  # how often this thread called backward()
         self.transforms = 0  # of rushlight.func, in whose functions this thread is
         self.levels: list[Any] = []  # of forward-mode differentiation, outermost first
-        self.trace = Trace(root(dtypes.get_default_dtype(), True))
+        self.at_end: list[Any] = []  # what is called when the backward pass that is under way is over
+        self.noted = False  # somebody looks at each op as it is recorded (see places.py)
+        self.trace = Trace(root(dtypes.get_default_dtype(), True, noting))
+        if noting:
+            self.trace.note_places()
 
 
 _threads = itertools.count()
@@ -166,8 +184,19 @@ def fresh_trace() -> Trace:
     if local.watching:
         for watch in local.watching:
             watch(local.trace)
-    local.trace = trace = Trace(root(dtypes.get_default_dtype(), local.grad_mode))
+    noted = noting or local.noted
+    old, trace = local.trace, Trace(root(dtypes.get_default_dtype(), local.grad_mode, noted))
+    local.trace = trace
+    if noted:
+        trace.note_places()
+        old.kept = (list(old.leaves), dict(old.leaf_owners))
     return trace
+
+
+def set_noting(mode: bool) -> None:
+    """Switch anomaly mode; traces follow from their start on."""
+    global noting
+    noting = mode
 
 
 def set_grad_mode(mode: bool) -> None:
@@ -321,9 +350,10 @@ def key_of(trace: Trace, op: Op, inputs: Sequence[Any], static: tuple) -> tuple[
         else:
             number = x.item() if isinstance(x, np.generic) else None
             if number.__class__ not in NUMBERS:
-                raise TypeError(
-                    explain_error(op.name, got=f"an argument of type {kind.__name__}", expected="a tensor or a number")
+                wrong = explain_error(
+                    op.name, got=f"an argument of type {kind.__name__}", expected="a tensor or a number"
                 )
+                raise no_operand(op.name, x, TypeError(wrong))
             key.append(number.__class__)
             numbers.append(number)
     key.append(static)
@@ -333,7 +363,8 @@ def key_of(trace: Trace, op: Op, inputs: Sequence[Any], static: tuple) -> tuple[
 def _tensors(op: Op, values: Any) -> Any:
     if not HANDLES.issuperset(map(type, values)):
         other = next(type(value) for value in values if type(value) not in HANDLES)
-        raise TypeError(explain_error(op.name, got=f"a list holding a {other.__name__}", expected="tensors only"))
+        wrong = explain_error(op.name, got=f"a list holding a {other.__name__}", expected="tensors only")
+        raise no_operand(op.name, next(value for value in values if type(value) is other), TypeError(wrong))
     return values
 
 

@@ -33,6 +33,10 @@ def program_for(node: Entry, trace: Trace, wanted: tuple[int, ...], targets: Seq
         return program
     from rushlight.compile.pipeline import compile_trace
 
+    if trace.suspicions:
+        from rushlight.autograd.evaluation import tell_suspicions
+
+        tell_suspicions(trace)
     number = {id(leaf): n for n, leaf in enumerate(trace.leaves)}
     replaceable = {slot: number[id(a)] for slot, a in zip(wanted, targets) if a is not None and id(a) in number}
     program = node.programs[wanted] = compile_trace(trace, node, wanted, replaceable)
@@ -218,15 +222,12 @@ def _save(
 
 
 def _recover(trace: Trace, live: list[Any], error: BaseException) -> None:
-    """A Program failed. What was recorded before the failing entry is computed; the rest has no value, and says why."""
+    """A Program failed. What was recorded before the failing entry is computed, writes to memory that was there before among it;
+    the rest has no value, and says why."""
     trace.pending = False
     entry = getattr(error, "rushlight_entry", None)
     nowhere = devices.meta
-    earlier = [
-        h
-        for h in live
-        if entry is not None and h._slot < entry.slot and h._array is None and h._meta.device is not nowhere
-    ]
+    earlier = [h for h in live if entry is not None and h._slot < entry.slot and h._meta.device is not nowhere]
     for handle in live:
         handle._trace = None
         if handle._array is None:

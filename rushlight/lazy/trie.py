@@ -32,11 +32,12 @@ class Entry:
     steps it would be one cache miss after the other.
     `leaps` leads past several entries at once: to a macro below, from what identifies its inputs (see macro.py).
     `eager` entries read memory that NumPy code may change behind our back: whatever is recorded next is run at once.
+    `noted` entries are those of anomaly mode: each op that follows is looked up the slow way, which notes its place.
     """
 
     __slots__ = (
         "op", "inputs", "static", "metas", "meta", "slot", "end", "scalars", "parent", "key", "next", "get", "grad_mode",
-        "depth", "line", "programs", "storage", "expansion", "eager", "module", "leaps", "likely",
+        "depth", "line", "programs", "storage", "expansion", "eager", "noted", "module", "leaps", "likely",
         "likely_key", "__weakref__",
     )  # fmt: skip
 
@@ -52,6 +53,7 @@ class Entry:
         numbers: int = 0,
         grad_mode: bool | None = None,
         storage: tuple[int, ...] = (),
+        noted: bool = False,
     ):
         self.op, self.inputs, self.static, self.metas = op, inputs, static, metas
         self.meta = metas[0] if metas else None
@@ -62,8 +64,9 @@ class Entry:
         self.depth = parent.depth + 1 if parent else 0
         self.grad_mode = grad_mode if grad_mode is not None else (parent.grad_mode if parent else True)
         self.eager = parent.eager if parent else False
+        self.noted = parent.noted if parent else noted
         self.next: dict[Any, Entry] = {}
-        self.get = _never if self.eager else self.next.get
+        self.get = _never if self.eager or self.noted else self.next.get
         self.line = user_line()
         self.module = calling_module()
         self.programs: dict[Any, Program] = {}
@@ -72,7 +75,9 @@ class Entry:
         self.leaps: dict[Any, Entry] | None = None
         self.likely_key: Any = None
         self.likely: Any = None
-        if parent is not None and parent.likely_key is None and not parent.eager and _is_comparable(op):
+        if parent is None or parent.eager or parent.noted:
+            return
+        if parent.likely_key is None and _is_comparable(op):
             parent.likely_key, parent.likely = key, self
 
     def make_eager(self) -> None:
@@ -89,6 +94,12 @@ class Entry:
 def _is_comparable(op: Op) -> bool:
     """Whether keys may be compared by `==`: not so where a static argument can be anything, a tensor for one."""
     return not any(param.kind == "any" for param in op.params)
+
+
+def operands(entry: Entry) -> list[int]:
+    """The slots that an entry reads."""
+    flat = [s for item in entry.inputs for s in (item if item.__class__ is tuple else (item,))]
+    return [s for s in flat if s is not None and s >= 0]
 
 
 def path_to(entry: Entry) -> list[Entry]:
@@ -113,11 +124,11 @@ def prune(entry: Entry) -> None:
 _roots: dict[Any, Entry] = {}
 
 
-def root(state: Any, grad_mode: bool) -> Entry:
+def root(state: Any, grad_mode: bool, noted: bool = False) -> Entry:
     """The root for one setting of everything that inference depends on beside its inputs."""
-    found = _roots.get((state, grad_mode))
+    found = _roots.get((state, grad_mode, noted))
     if found is None:
-        found = _roots[state, grad_mode] = Entry(None, None, STATE, grad_mode=grad_mode)
+        found = _roots[state, grad_mode, noted] = Entry(None, None, STATE, grad_mode=grad_mode, noted=noted)
     return found
 
 

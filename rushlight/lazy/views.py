@@ -16,7 +16,7 @@ from rushlight.ir.meta import Meta
 from rushlight.ir.op import TABLE, Op, Param
 from rushlight.lazy import record as recorder
 from rushlight.lazy.grow import record_slowly
-from rushlight.lazy.handle import HANDLES, base_of, is_shared, let_go
+from rushlight.lazy.handle import HANDLES, base_of, is_shared, let_go, no_operand
 from rushlight.lazy.record import (
     Trace,
     append_leaf,
@@ -77,7 +77,8 @@ def record_view(op: Op, source: Any, static: tuple = ()) -> Any:
     enters as a buffer of its own when it is used, so that `x[i]` with another i is no new program.
     (In forward mode it is: its tangent comes from its base's.)"""
     if source.__class__ not in HANDLES:
-        raise TypeError(explain_error(op.name, got=f"a {type(source).__name__}", expected="a tensor"))
+        wrong = TypeError(explain_error(op.name, got=f"a {type(source).__name__}", expected="a tensor"))
+        raise no_operand(op.name, source, wrong)
     base = source._base
     if base is None:
         base = source
@@ -94,6 +95,10 @@ def record_view(op: Op, source: Any, static: tuple = ()) -> Any:
         view._meta = _metas.get((op, meta, static)) or _inferred(op, meta, static)
     else:
         view = record(op, (source,), static)
+        if meta.offset and view._trace is trace:
+            entered = trace.meta_of(source._slot).offset  # 0 for what was at rest
+            if entered != meta.offset:
+                view._meta = view._meta.at(view._meta.offset + meta.offset - entered)
         if is_shared(base):
             view._trace = None
     view._base = base
@@ -252,7 +257,8 @@ def record_inplace(op: Op, inputs: tuple, static: tuple = ()) -> Any:
     """Append an in-place op (`op.inplace`): its first input is written, seen through every alias."""
     target = inputs[0]
     if target.__class__ not in HANDLES:
-        raise TypeError(explain_error(op.name, got=f"a {type(target).__name__} as its target", expected="a tensor"))
+        wrong = TypeError(explain_error(op.name, got=f"a {type(target).__name__} as its target", expected="a tensor"))
+        raise no_operand(op.name, target, wrong)
     meta = target._meta
     if meta.requires_grad or not meta.contiguous:
         check_writable(target, op.name)
@@ -349,7 +355,8 @@ def _put_back(base: Any, target: Any, value: Any, tracked: bool) -> None:
         write = TABLE[op.write.name + "_"] if depth == 0 else op.write
         written = record(write, (holders[depth], written), static)
     rebind(base, written._trace, written._slot, written._meta, tracked=tracked)
-    target._trace, target._slot, target._meta = value._trace, value._slot, value._meta
+    where = target._meta.offset  # a view at rest enters a trace as a buffer of its own, at 0
+    target._trace, target._slot, target._meta = value._trace, value._slot, value._meta.at(where)
     value._trace.handles[value._slot] = ref(target)
 
 

@@ -55,13 +55,24 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Any = None) -> Tensor:
-    """Values from the uniform distribution on [a, b)."""
+    """Values from the uniform distribution on [a, b).
+
+    >>> import rushlight as torch
+    >>> w = torch.nn.init.uniform_(torch.empty(100), 2.0, 3.0)
+    >>> bool(((w >= 2) & (w < 3)).all())
+    True
+    """
     with rushlight.no_grad():
         return tensor.uniform_(a, b, generator=generator)
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Any = None) -> Tensor:
-    """Values from the normal distribution."""
+    """Values from the normal distribution.
+
+    >>> import rushlight as torch
+    >>> torch.nn.init.normal_(torch.empty(2, 3), std=0.02).shape
+    torch.Size([2, 3])
+    """
     with rushlight.no_grad():
         return tensor.normal_(mean, std, generator=generator)
 
@@ -69,7 +80,12 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Any 
 def trunc_normal_(
     tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0, generator: Any = None
 ) -> Tensor:
-    """Values from the normal distribution, only those in [a, b]; a and b are absolute, not in units of std."""
+    """Values from the normal distribution, only those in [a, b]; a and b are absolute, not in units of std.
+
+    >>> import rushlight as torch
+    >>> bool((torch.nn.init.trunc_normal_(torch.empty(100)).abs() <= 2).all())
+    True
+    """
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
             f"trunc_normal_: mean={mean} lies more than two std={std} outside [{a}, {b}]; the values may be "
@@ -110,24 +126,45 @@ def _propose_uniform(
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
-    """Every value `val`."""
+    """Every value `val`.
+
+    >>> import rushlight as torch
+    >>> torch.nn.init.constant_(torch.empty(2), 0.5)
+    tensor([0.5000, 0.5000])
+    """
     with rushlight.no_grad():
         return tensor.fill_(val)
 
 
 def ones_(tensor: Tensor) -> Tensor:
-    """Every value 1."""
+    """Every value 1.
+
+    >>> import rushlight as torch
+    >>> torch.nn.init.ones_(torch.empty(2))
+    tensor([1., 1.])
+    """
     return constant_(tensor, 1.0)
 
 
 def zeros_(tensor: Tensor) -> Tensor:
-    """Every value 0."""
+    """Every value 0.
+
+    >>> import rushlight as torch
+    >>> torch.nn.init.zeros_(torch.empty(2))
+    tensor([0., 0.])
+    """
     with rushlight.no_grad():
         return tensor.zero_()
 
 
 def eye_(tensor: Tensor) -> Tensor:
-    """The identity matrix (2-D only)."""
+    """The identity matrix (2-D only).
+
+    >>> import rushlight as torch
+    >>> torch.nn.init.eye_(torch.empty(2, 2))
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
     if tensor.dim() != 2:
         raise ValueError(explain_error("eye_", got=f"a shape of {tuple(tensor.shape)}", expected="2 dimensions"))
     rows, columns = tensor.shape
@@ -139,7 +176,7 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     """A convolution weight that passes its input channels through unchanged (3-D to 5-D)."""
     if tensor.dim() not in (3, 4, 5):
         raise ValueError(explain_error("dirac_", got=f"a shape of {tuple(tensor.shape)}", expected="3 to 5 dimensions"))
-    if tensor.shape[0] % groups != 0:
+    if groups < 1 or tensor.shape[0] % groups != 0:
         raise ValueError(
             explain_error(
                 "dirac_", got=f"{tensor.shape[0]} output channels with groups={groups}", expected="a multiple"
@@ -185,22 +222,32 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Any = None) ->
     True
     """
     fan_in, fan_out = _calculate_fan_in_and_fan_out(tensor)
-    std = gain * math.sqrt(2.0 / float(fan_in + fan_out))
+    std = gain * math.sqrt(2.0 / max(1.0, float(fan_in + fan_out)))
     bound = math.sqrt(3.0) * std
     return uniform_(tensor, -bound, bound, generator)
 
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Any = None) -> Tensor:
-    """Normal with std = gain·√(2 / (fan_in + fan_out))."""
+    """Normal with std = gain·√(2 / (fan_in + fan_out)).
+
+    >>> import rushlight as torch
+    >>> torch.nn.init.xavier_normal_(torch.empty(3, 5), gain=2.0).shape
+    torch.Size([3, 5])
+    """
     fan_in, fan_out = _calculate_fan_in_and_fan_out(tensor)
-    std = gain * math.sqrt(2.0 / float(fan_in + fan_out))
+    std = gain * math.sqrt(2.0 / max(1.0, float(fan_in + fan_out)))
     return normal_(tensor, 0.0, std, generator)
 
 
 def kaiming_uniform_(
     tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Any = None
 ) -> Tensor:
-    """Uniform in ±gain·√(3 / fan); `a` is the slope of a leaky_relu."""
+    """Uniform in ±gain·√(3 / fan); `a` is the slope of a leaky_relu.
+
+    >>> import rushlight as torch
+    >>> torch.nn.init.kaiming_uniform_(torch.empty(3, 5), a=5**0.5).shape
+    torch.Size([3, 5])
+    """
     if _is_empty(tensor):
         return tensor
     fan = _calculate_correct_fan(tensor, mode)
@@ -212,7 +259,12 @@ def kaiming_uniform_(
 def kaiming_normal_(
     tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Any = None
 ) -> Tensor:
-    """Normal with std = gain / √fan; `a` is the slope of a leaky_relu."""
+    """Normal with std = gain / √fan; `a` is the slope of a leaky_relu.
+
+    >>> import rushlight as torch
+    >>> torch.nn.init.kaiming_normal_(torch.empty(3, 5), nonlinearity="relu").shape
+    torch.Size([3, 5])
+    """
     if _is_empty(tensor):
         return tensor
     fan = _calculate_correct_fan(tensor, mode)
@@ -228,7 +280,13 @@ def _is_empty(tensor: Tensor) -> bool:
 
 
 def orthogonal_(tensor: Tensor, gain: float = 1, generator: Any = None) -> Tensor:
-    """A (semi-)orthogonal matrix times gain; dimensions after the first count as columns."""
+    """A (semi-)orthogonal matrix times gain; dimensions after the first count as columns.
+
+    >>> import rushlight as torch
+    >>> w = torch.nn.init.orthogonal_(torch.empty(2, 2))
+    >>> torch.allclose(w @ w.T, torch.eye(2), atol=1e-6)
+    True
+    """
     if tensor.dim() < 2:
         raise ValueError(
             explain_error("orthogonal_", got=f"shape {tuple(tensor.shape)}", expected="2 or more dimensions")

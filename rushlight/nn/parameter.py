@@ -6,6 +6,7 @@ from typing import Any
 
 import rushlight
 from rushlight.errors import explain_error
+from rushlight.functional import pickling
 from rushlight.functional.overriding import disabled_torch_function
 
 _NO_SHAPE = explain_error(
@@ -67,10 +68,20 @@ class Parameter(rushlight.Tensor, metaclass=_ParameterType):
             memo[id(self)] = type(self)(self.data.clone(), self.requires_grad)
         return memo[id(self)]
 
+    def __reduce_ex__(self, protocol: Any) -> tuple:
+        state = pickling.state_of(self)
+        pickling.warn_if_has_hooks(self)
+        return (_rebuild, (self.data, self.requires_grad), *((state,) if state else ()))
+
     def __repr__(self) -> str:
         return "Parameter containing:\n" + super().__repr__()
 
     __str__ = __repr__
+
+
+def _rebuild(data: rushlight.Tensor, requires_grad: bool) -> Parameter:
+    """The parameter of a pickle: of no class of its own, as in PyTorch."""
+    return Parameter(data, requires_grad)
 
 
 class _BufferType(type(rushlight.Tensor)):
@@ -142,6 +153,9 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):
             memo[id(self)] = type(self)(self.requires_grad, self.data.device, self.data.dtype)
         return memo[id(self)]
 
+    def __reduce_ex__(self, protocol: Any) -> tuple:
+        return type(self), (self.requires_grad, self.data.device, self.data.dtype)
+
 
 class UninitializedBuffer(UninitializedTensorMixin, rushlight.Tensor):
     """A buffer whose shape is inferred from the first batch."""
@@ -161,6 +175,9 @@ class UninitializedBuffer(UninitializedTensorMixin, rushlight.Tensor):
         if id(self) not in memo:
             memo[id(self)] = type(self)(self.requires_grad, self.data.device, self.data.dtype, self.persistent)
         return memo[id(self)]
+
+    def __reduce_ex__(self, protocol: Any) -> tuple:
+        return type(self), (self.requires_grad, self.data.device, self.data.dtype, self.persistent)
 
 
 def is_lazy(param: Any) -> bool:

@@ -70,7 +70,7 @@ def _relu_infer(x: Meta) -> Meta:
 
 
 relu = declare(
-    "relu(Tensor input)", infer=_relu_infer, reference=lambda x: np.maximum(x, np.zeros((), x.dtype)),
+    "relu(Tensor input)", infer=_relu_infer, reference=lambda x: np.where(x < 0, np.zeros((), x.dtype), x),
     vjp=(lambda g, out, x: T.where(out > 0, g, 0),), pointwise=True, inplace=True, samples=unary,
     lower=lambda x: L.maximum(x, 0), doc="max(input, 0)",
 )  # fmt: skip

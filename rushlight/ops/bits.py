@@ -42,6 +42,14 @@ view_dtype = view_op(
 )  # fmt: skip
 
 
+_HALVES = np.dtype([("real", np.float16), ("imag", np.float16)])
+
+
+def _part(x: np.ndarray, name: str) -> np.ndarray:
+    """The real or the imaginary parts where they lie; the buffer of a complex32 tensor holds bits."""
+    return getattr(x, name) if x.dtype.kind == "c" else x.view(_HALVES)[name]
+
+
 def _complex_part(name: str) -> Op:
     def infer(x: Meta) -> Meta:
         if not x.dtype.is_complex:
@@ -52,8 +60,8 @@ def _complex_part(name: str) -> Op:
         "real": lambda g, out, x: T.complex(g, T.zeros_like(g)), "imag": lambda g, out, x: T.complex(T.zeros_like(g), g),
     }[name]  # fmt: skip
     return view_op(
-        f"{name}_part(Tensor input)", infer=infer, reference=lambda x: getattr(x, name), vjp=(rule,),
-        put=put_through(lambda x: getattr(x, name)), put_vjp=None, samples=lambda: [((values(2, 3) + 1j * values(2, 3, seed=1),), {})],
+        f"{name}_part(Tensor input)", infer=infer, reference=lambda x: _part(x, name), vjp=(rule,),
+        put=put_through(lambda x: _part(x, name)), put_vjp=None, samples=lambda: [((values(2, 3) + 1j * values(2, 3, seed=1),), {})],
         grad_name=f"{name.capitalize()}Backward0", doc=f"the {name} part of a complex tensor",
     )  # fmt: skip
 
@@ -69,15 +77,23 @@ def _as_real_infer(x: Meta) -> Meta:
 
 view_as_real = view_op(
     "view_as_real(Tensor input)", public="function", infer=_as_real_infer,
-    reference=lambda x: np.lib.stride_tricks.as_strided(x.real, (*x.shape, 2), (*x.strides, x.itemsize // 2)),
+    reference=lambda x: np.lib.stride_tricks.as_strided(_part(x, "real"), (*x.shape, 2), (*x.strides, x.itemsize // 2)),
     vjp=(lambda g, out, x: T.view_as_complex(g.contiguous()),),
     put=lambda x, src: np.ascontiguousarray(src).view(x.dtype).reshape(x.shape), put_vjp=None,
     samples=lambda: [((values(2, 3) + 1j * values(2, 3, seed=1),), {})], doc="complex as pairs (real, imaginary)",
 )  # fmt: skip
 
 
+_PAIR = {2: np.uint32, 4: np.complex64, 8: np.complex128}  # of floats of so many bytes
+
+
 def _as_complex_infer(x: Meta) -> Meta:
-    if not x.shape or x.shape[-1] != 2 or x.stride[-1] != 1 or x.dtype not in (dtypes.float32, dtypes.float64):
+    if (
+        not x.shape
+        or x.shape[-1] != 2
+        or x.stride[-1] != 1
+        or x.dtype not in (dtypes.float16, dtypes.float32, dtypes.float64)
+    ):
         raise RuntimeError(
             explain_error(
                 "view_as_complex",
@@ -90,8 +106,8 @@ def _as_complex_infer(x: Meta) -> Meta:
 
 view_as_complex = view_op(
     "view_as_complex(Tensor input)", public="function", infer=_as_complex_infer,
-    reference=lambda x: np.ascontiguousarray(x).view(np.result_type(x, np.complex64))[..., 0],
+    reference=lambda x: np.ascontiguousarray(x).view(_PAIR[x.dtype.itemsize])[..., 0],
     vjp=(lambda g, out, x: T.view_as_real(g.contiguous()),),
-    put=lambda x, src: np.stack([src.real, src.imag], -1), put_vjp=None, samples=lambda: [((values(3, 2),), {})],
+    put=lambda x, src: np.stack([_part(src, "real"), _part(src, "imag")], -1), put_vjp=None, samples=lambda: [((values(3, 2),), {})],
     doc="pairs (real, imaginary) as complex",
 )  # fmt: skip

@@ -105,7 +105,7 @@ addcmul = _ternary(
     lambda x, a, b, value: x + value * a * b,
     (
         lambda g, out, x, a, b, value: g, lambda g, out, x, a, b, value: g * conj(b * value),
-        lambda g, out, x, a, b, value: g * conj(a * value), None,
+        lambda g, out, x, a, b, value: g * conj(a * value), lambda g, out, x, a, b, value: g * conj(a * b),
     ),
     lambda x, a, b, value: formulas.plus(x, formulas.times(formulas.times(value, a), b)),
     "input + value * tensor1 * tensor2",
@@ -115,7 +115,7 @@ addcdiv = _ternary(
     lambda x, a, b, value: x + value * a / b,
     (
         lambda g, out, x, a, b, value: g, lambda g, out, x, a, b, value: g * conj(value / b),
-        lambda g, out, x, a, b, value: -g * conj(value * a / (b * b)), None,
+        lambda g, out, x, a, b, value: -g * conj(value * a / (b * b)), lambda g, out, x, a, b, value: g * conj(a / b),
     ),
     lambda x, a, b, value: x + value * a / b,
     "input + value * tensor1 / tensor2",

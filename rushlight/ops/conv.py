@@ -14,6 +14,7 @@ import numpy as np
 from rushlight.errors import explain_error
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import declare
+from rushlight.lessons import say
 from rushlight.ops import compositions
 from rushlight.ops.linalg import dtype_mismatch
 from rushlight.ops.rules import like
@@ -74,11 +75,11 @@ def _infer(
     channels = weight.shape[0] if transposed else weight.shape[1] * groups
     if x.shape[1] != channels:
         layer = f"ConvTranspose{n}d" if transposed else f"Conv{n}d"
+        last = say("conv-channels/last", channels=channels) if x.shape[-1] == channels else ""
         raise RuntimeError(
-            f"Given groups={groups}, {'transposed=1, ' * transposed}weight of size {list(weight.shape)}, expected input{list(x.shape)} to have {channels} "
-            f"channels, but got {x.shape[1]} channels instead ({name}). Fix: give the layer in_channels={x.shape[1]}, as in "
-            f"nn.{layer}({x.shape[1]}, ...)" + (
-                f", or move the channels to dimension 1, x.movedim(-1, 1): the last dimension has {channels}." if x.shape[-1] == channels else "."
+            say(
+                "conv-channels", op=name, groups=groups, transposed="transposed=1, " * transposed, weight=list(weight.shape),
+                input=list(x.shape), channels=channels, found=x.shape[1], layer=layer, last=last,
             )
         )  # fmt: skip
     if x.dtype is not weight.dtype:

@@ -65,7 +65,7 @@ add = _binary(
 add_scaled = _binary(
     "add_scaled(Operand input, Operand other, Number alpha)",
     lambda a, b, alpha: a + alpha * b,
-    (lambda g, out, a, b, alpha: g, lambda g, out, a, b, alpha: g * conj(alpha), None),
+    (lambda g, out, a, b, alpha: g, lambda g, out, a, b, alpha: g * conj(alpha), lambda g, out, a, b, alpha: g * conj(b)),
     samples=lambda: [((a, b, 2), {}) for (a, b), _ in binary()], grad_name="AddBackward0", public="",
     lower=lambda a, b, alpha: formulas.plus(a, formulas.times(alpha, b)),
     numbers_alone=True, doc="input + alpha * other",
@@ -152,8 +152,6 @@ fmod = _binary(
 
 def _pow(a: np.ndarray, b: np.ndarray) -> Any:
     if a.dtype.kind in "iu":
-        if b.ndim == 0 and b < 0:
-            raise RuntimeError("pow: Integers to negative integer powers are not allowed. Fix: use a floating base.")
         # a negative power of an integer is 0 except for +-1
         base = np.power(a, np.maximum(b, 0))
         small = np.where(a == 1, 1, np.where(a == -1, np.where(b % 2 == 0, 1, -1), 0)).astype(a.dtype)

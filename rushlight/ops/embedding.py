@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from rushlight import dtype as dtypes
+from rushlight.errors import BoundsError
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import declare
 from rushlight.ops import bags, rearrange
@@ -22,7 +23,7 @@ def check_rows(index: np.ndarray, rows: int, name: str = "embedding") -> np.ndar
         if low < 0 or high >= rows:
             bad = low if low < 0 else high
             where = tuple(int(i) for i in np.argwhere(index == bad)[0])
-            raise IndexError(
+            raise BoundsError(
                 f"{name}: index out of range in self: got index {bad} at position {where}; expected 0 to {rows - 1} (num_embeddings is {rows}). "
                 f"Fix: {f'make num_embeddings at least {bad + 1}' if bad >= 0 else 'use indices from 0'}, or check how the indices are made."
             )
@@ -97,6 +98,11 @@ embedding = declare(
         ((values(5, 3), np.array(2), -1, False), {}),
     ],
     grad_name="EmbeddingBackward0", doc="weight[indices]",
+)  # fmt: skip
+embedding_rows = declare(
+    "embedding_rows_part(Tensor input)", infer=like, reference=lambda x: x, vjp=(lambda g, out, x: g,), lower=lambda x: x,
+    pointwise=True, samples=lambda: [((values(2, 3),), {})], grad_name="EmbeddingBackward0",
+    doc="rows of an embedding whose gradient is sparse",
 )  # fmt: skip
 embedding_backward = declare(
     "embedding_backward(Tensor grad, Tensor indices, int rows, int padding_idx, bool scale_grad_by_freq)",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rushlight import dtype as dtypes
-from rushlight.errors import explain_error
+from rushlight.errors import BoundsError, explain_error
 from rushlight.ir import scalar as L
 from rushlight.ir.meta import Meta, meta
 from rushlight.ir.op import declare
@@ -37,11 +37,11 @@ def checked(index: np.ndarray, size: int, dim: int, op: str = "index") -> np.nda
 
 
 def _nonnegative(index: np.ndarray, size: int, dim: int, op: str) -> np.ndarray:
-    """As `checked`, for ops that do not wrap negative positions; RuntimeError as PyTorch."""
+    """As `checked`, for ops that do not wrap negative positions."""
     if index.size:
         low, high = int(index.min()), int(index.max())
         if low < 0 or high >= size:
-            raise RuntimeError(
+            raise BoundsError(
                 explain_error(
                     op, got=f"index {low if low < 0 else high} is out of bounds for dimension {dim} with size {size}",
                     expected=f"indices from 0 to {size - 1}",
@@ -159,9 +159,13 @@ def _index_select_infer(x: Meta, index: Meta, dim: int) -> Meta:
     return like(x, shape=shape)
 
 
+def _select(x: np.ndarray, index: np.ndarray, dim: int) -> np.ndarray:
+    return np.take(x, index, axis=dim) if x.ndim else x.copy()
+
+
 index_select = declare(
     "index_select_op(Tensor input, Tensor index, int dim)", infer=_index_select_infer,
-    reference=lambda x, index, dim: np.take(x, checked(index.reshape(-1), x.shape[dim], dim, "index_select"), axis=dim) if x.ndim else x.copy(),
+    reference=lambda x, index, dim: _select(x, _nonnegative(index.reshape(-1), x.shape[dim] if x.ndim else 1, dim, "index_select"), dim),
     vjp=(lambda g, out, x, index, dim: T.zeros(x.shape, dtype=g.dtype).index_add(dim, index, g) if x.ndim else g, None),
     samples=lambda: [((values(4, 3), np.array([0, 2, 2]), 0), {}), ((values(4, 3), np.array([1]), 1), {})],
     grad_name="IndexSelectBackward0", doc="positions of one dimension, in the order of `index`",
@@ -174,7 +178,7 @@ def _along(x: np.ndarray, dim: int, index: np.ndarray) -> tuple:
 
 def _index_add(x: np.ndarray, index: np.ndarray, source: np.ndarray, alpha: np.ndarray, dim: int) -> np.ndarray:
     flat = x.reshape(1).copy() if x.ndim == 0 else x.copy()
-    index = checked(index.reshape(-1), flat.shape[dim], dim, "index_add")
+    index = _nonnegative(index.reshape(-1), flat.shape[dim], dim, "index_add")
     np.add.at(
         flat,
         _along(flat, dim, index),
@@ -217,18 +221,21 @@ def _index_into(op: str, x: Meta, index: Meta, source: Meta, dim: int) -> Meta:
     return written(x)
 
 
-def _index_copy(x: np.ndarray, index: np.ndarray, source: np.ndarray, dim: int) -> np.ndarray:
+def _index_copy(x: np.ndarray, index: np.ndarray, source: np.ndarray, dim: int, ends: bool) -> np.ndarray:
     result = x.reshape(1).copy() if x.ndim == 0 else x.copy()
-    result[_along(result, dim, checked(index.reshape(-1), result.shape[dim], dim, "index_copy"))] = source
+    check = checked if ends else _nonnegative
+    result[
+        _along(result, dim, check(index.reshape(-1), result.shape[dim], dim, "index_fill" if ends else "index_copy"))
+    ] = source
     return result.reshape(x.shape)
 
 
 index_copy = declare(
-    "index_copy_op(Tensor input, Tensor index, Operand source, int dim)",
-    infer=lambda x, index, source, dim: _index_into("index_copy", x, index, source, dim), reference=_index_copy,
+    "index_copy_op(Tensor input, Tensor index, Operand source, int dim, bool ends=False)",  # ends: indices below 0 count from the end
+    infer=lambda x, index, source, dim, ends: _index_into("index_copy", x, index, source, dim), reference=_index_copy,
     vjp=(
-        lambda g, out, x, index, source, dim: T.apply("index_copy_op", (g, index, 0), {"dim": dim}), None,
-        lambda g, out, x, index, source, dim: T.index_select(g, dim, index).reshape(source.shape),
+        lambda g, out, x, index, source, dim, ends: T.apply("index_copy_op", (g, index, 0), {"dim": dim, "ends": ends}), None,
+        lambda g, out, x, index, source, dim, ends: T.index_select(g, dim, index).reshape(source.shape),
     ),
     inplace=True, samples=lambda: [((values(4, 3), np.array([0, 2]), values(2, 3), 0), {})],
     grad_name="IndexCopyBackward0", expand=rearrange.index_copy, moves=True, doc="input with positions of one dimension replaced",
@@ -338,8 +345,8 @@ def _take_infer(x: Meta, index: Meta) -> Meta:
 take = declare(
     "take(Tensor input, Tensor index)", infer=_take_infer,
     reference=lambda x, index: x.reshape(-1)[checked(index, x.size, 0, "take")],
-    vjp=(lambda g, out, x, index: T.zeros(x.numel(), dtype=g.dtype).index_add(0, index.reshape(-1), g.reshape(-1)).reshape(x.shape), None),
-    samples=lambda: [((values(3, 4), np.array([[0, 5], [11, 5]])), {})], expand=rearrange.take, moves=True, doc="elements of the flattened input",
+    vjp=(lambda g, out, x, index: T.zeros(x.numel(), dtype=g.dtype).index_put((index.reshape(-1),), g.reshape(-1), True).reshape(x.shape), None),
+    samples=lambda: [((values(3, 4), np.array([[0, 5], [11, -5]])), {})], expand=rearrange.take, moves=True, doc="elements of the flattened input",
 )  # fmt: skip
 
 

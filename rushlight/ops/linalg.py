@@ -11,6 +11,7 @@ from rushlight.dtype import FLOATING
 from rushlight.errors import explain_error
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import declare
+from rushlight.lessons import say
 from rushlight.ops import compositions
 from rushlight.ops.reduce import expand_reduced
 from rushlight.ops.rules import broadcast_shapes, like, reduced_shape, wrap_dims
@@ -38,24 +39,21 @@ def mismatch(op: str, a: Meta, b: Meta) -> str:
     inner_a, inner_b = a.shape[-1], b.shape[-2] if b.ndim > 1 else b.shape[0]
     rows = "x".join(map(str, a.shape))
     columns = "x".join(map(str, b.shape))
-    return (
-        f"mat1 and mat2 shapes cannot be multiplied ({rows} and {columns}): {op} got {list(a.shape)} @ {list(b.shape)}; the last "
-        f"dimension of the first is {inner_a}, the matching dimension of the second is {inner_b}. Fix: make them equal; for a "
-        f"layer that receives this input write in_features={inner_a}, as in nn.Linear({inner_a}, {b.shape[-1]})."
-    )
+    return say(
+        "matmul-shapes", op=op, rows=rows, columns=columns, a=list(a.shape), b=list(b.shape), inner_a=inner_a, inner_b=inner_b,
+        outputs=b.shape[-1],
+    )  # fmt: skip
 
 
 def dtype_mismatch(op: str, a: Meta, b: Meta) -> str:
     """M17: two dtypes in one product."""
     from rushlight.ops.reduce import dtype_name
 
-    convert = f"convert the {a.dtype} input with .to({b.dtype})"
+    convert = say("dtypes-differ/to", a=a.dtype, b=b.dtype)
     if b.dtype.name == "float32":
-        convert = f"{a.dtype.name} given, {b.dtype.name} needed: convert the input with .float()"
-    return (
-        f"{op}: expected m1 and m2 to have the same dtype, but got: {dtype_name(a.dtype)} != {dtype_name(b.dtype)} ({a.dtype} and "
-        f"{b.dtype}). Fix: {convert}."
-    )
+        convert = say("dtypes-differ/float", a=a.dtype.name, b=b.dtype.name)
+    names = {"a_name": dtype_name(a.dtype), "b_name": dtype_name(b.dtype)}
+    return say("dtypes-differ", op=op, a=a.dtype, b=b.dtype, fix=convert, **names)
 
 
 def _matmul(a: np.ndarray, b: np.ndarray) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 from rushlight.ir import scalar as L
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import Op, declare
+from rushlight.lessons import say
 from rushlight.ops import compositions
 from rushlight.ops.activation import only_floating
 from rushlight.ops.rules import broadcast_shapes, like, promote_common, result_dtype
@@ -153,21 +154,15 @@ def _bce_infer(x: Meta, target: Meta, weight: Meta | None, reduction: str) -> Me
     return like(x, shape=shape if reduction == "none" else ())
 
 
-def _check_unit(what: str, a: np.ndarray, fix: str) -> None:
+def _check_unit(what: str, a: np.ndarray) -> None:
     if a.size and not (np.min(a) >= 0 and np.max(a) <= 1):
-        raise RuntimeError(
-            f"binary_cross_entropy: all elements of {what} should be between 0 and 1; got values from {float(np.min(a)):.6g} to "
-            f"{float(np.max(a)):.6g}. Fix: {fix}."
-        )
+        low, high = f"{float(np.min(a)):.6g}", f"{float(np.max(a)):.6g}"
+        raise RuntimeError(say("bce-range", what=what, low=low, high=high, fix=say(f"bce-range/{what}")))
 
 
 def _bce_each(x: np.ndarray, target: np.ndarray) -> np.ndarray:
-    _check_unit(
-        "input",
-        x,
-        "add a sigmoid to the model's output, or use binary_cross_entropy_with_logits (nn.BCEWithLogitsLoss)",
-    )
-    _check_unit("target", target, "scale or binarise the target")
+    _check_unit("input", x)
+    _check_unit("target", target)
     floor = x.dtype.type(-100)  # log(0) counts as -100, so that the loss stays finite
     return (target - 1) * np.maximum(np.log1p(-x), floor) - target * np.maximum(np.log(x), floor)
 

@@ -183,9 +183,11 @@ repeat = declare(
 
 
 def _make_complex(real: Meta, imag: Meta) -> Meta:
-    if real.dtype is not imag.dtype or real.dtype not in (dtypes.float32, dtypes.float64):
+    if real.dtype is not imag.dtype or real.dtype not in (dtypes.float16, dtypes.float32, dtypes.float64):
         raise RuntimeError(
-            explain_error("complex", got=f"{real.dtype} and {imag.dtype}", expected="both float32 or both float64")
+            explain_error(
+                "complex", got=f"{real.dtype} and {imag.dtype}", expected="both float16, both float32 or both float64"
+            )
         )
     return like(real, shape=broadcast_shapes("complex", real.shape, imag.shape), dtype=real.dtype.to_complex())
 

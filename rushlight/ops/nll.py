@@ -10,6 +10,7 @@ from rushlight import dtype as dtypes
 from rushlight.ir import scalar as L
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import declare
+from rushlight.lessons import say
 from rushlight.ops import compositions
 from rushlight.ops.activation import only_floating
 from rushlight.ops.rules import like
@@ -22,9 +23,9 @@ def check_class_target(name: str, target: Meta) -> None:
     if target.dtype not in (dtypes.int64, dtypes.uint8):
         from rushlight.ops.reduce import dtype_name
 
+        found = dtype_name(target.dtype)
         raise RuntimeError(
-            f"{name}: expected scalar type Long but found {dtype_name(target.dtype)}: expected target dtype to be Long or Byte; got a target "
-            f"of {target.dtype} and shape {list(target.shape)}. Fix: convert the class indices with target.long()."
+            say("target-not-integer", op=name, found=found, dtype=target.dtype, shape=list(target.shape))
         )
 
 
@@ -79,10 +80,11 @@ def _positions(target: np.ndarray, classes: int, ignore_index: int) -> tuple[np.
     valid = target != ignore_index
     wrong = target[valid & ((target < 0) | (target >= classes))]
     if wrong.size:
+        first, low, high = int(wrong[0]), int(target[valid].min()), int(target[valid].max())
+        fix = say("target-out-of-range/widen", outputs=high + 1) if high >= classes else ""
+        fix = fix or say("target-out-of-range/negative", target=low)
         raise IndexError(
-            f"nll_loss: Target {int(wrong[0])} is out of bounds: the input has {classes} classes, so targets go from 0 to {classes - 1}"
-            f"; found targets from {int(target[valid].min())} to {int(target[valid].max())}. Fix: give the last layer "
-            f"{int(target[valid].max()) + 1} outputs, or number the classes from 0."
+            say("target-out-of-range", target=first, classes=classes, last=classes - 1, low=low, high=high, fix=fix)
         )
     return np.where(valid, target, 0), valid
 

@@ -36,7 +36,7 @@ def _layer(shape: Sequence[int], form: tuple[int, ...]) -> Fold:
 
 
 def _group(shape: Sequence[int], form: int) -> Fold:
-    return (shape[0], form, shape[1] // form, math.prod(shape[2:])), (2, 3), (1, 2)
+    return (shape[0], form, shape[1] // max(form, 1), math.prod(shape[2:])), (2, 3), (1, 2)
 
 
 FOLDS: dict[str, Callable[[Sequence[int], Any], Fold]] = {

@@ -175,19 +175,26 @@ def index_put(x: Any, value: Any, indices: Any, dims: Ints, accumulate: bool) ->
     return wide.to(x.dtype)
 
 
+def _bounded(index: Any, size: int) -> Any:
+    """Indices that do not count from the end."""
+    return T.apply("bounded_index_part", (index,), {"size": size})
+
+
 def index_add(x: Any, index: Any, source: Any, alpha: Any, dim: int) -> Any:
     """input[.., index, ..] += alpha · source."""
     if not x.ndim:
         return None
     source = (source * alpha).to(x.dtype)
-    return T.apply("index_put", (x, source, [index.reshape(-1)]), {"dims": (dim % x.ndim,), "accumulate": True})
+    places = [_bounded(index.reshape(-1), x.shape[dim])]
+    return T.apply("index_put", (x, source, places), {"dims": (dim % x.ndim,), "accumulate": True})
 
 
-def index_copy(x: Any, index: Any, source: Any, dim: int) -> Any:
+def index_copy(x: Any, index: Any, source: Any, dim: int, ends: bool) -> Any:
     """input[.., index, ..] = source."""
     if not x.ndim:
         return None
-    return T.apply("index_put", (x, source, [index.reshape(-1)]), {"dims": (dim % x.ndim,), "accumulate": False})
+    places = [index.reshape(-1) if ends else _bounded(index.reshape(-1), x.shape[dim])]
+    return T.apply("index_put", (x, source, places), {"dims": (dim % x.ndim,), "accumulate": False})
 
 
 def take(x: Any, index: Any) -> Any:
@@ -209,7 +216,7 @@ def one_hot(index: Any, num_classes: int) -> Any:
     """Whether each class is the element's, which must be one."""
     if not num_classes:
         return None
-    wide = T.apply("bounded_index_part", (index,), {"size": num_classes}).unsqueeze(-1)
+    wide = _bounded(index, num_classes).unsqueeze(-1)
     return (wide == T.arange(num_classes, dtype=int64)).to(int64)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any
 
 from rushlight import dtype as dtypes
 from rushlight.dtype import BOOL, FLOATING, INTEGER, dtype
-from rushlight.errors import explain_error, warn_user
+from rushlight.errors import explain_error
 from rushlight.ir.meta import WEAK_CATEGORY, Meta, contiguous_stride, meta
+from rushlight.lessons import say, warn
 
 _LARGE = 2**27  # elements: half a gigabyte of float32
 
@@ -53,10 +55,11 @@ def result_dtype(*metas: Meta | None) -> dtype:
             result = kind
         elif kind.category > result.category:
             if kind.category == dtypes.COMPLEX and result.category == FLOATING:
-                result = result.to_complex() if result.itemsize >= 4 else dtypes.complex64
+                result = result.to_complex()
             else:
-                result = kind
-    assert result is not None
+                result = dtypes.promote_types(result, kind) if result.category == BOOL else kind
+    if result is None:
+        raise TypeError("got no tensor and no number; expected one of them at least.")
     return result
 
 
@@ -112,11 +115,8 @@ def dense_stride(shape: Sequence[int], metas: Sequence[Meta]) -> tuple[int, ...]
 
 def warn_about_size(op: str, shape: Sequence[int], metas: Sequence[Meta]) -> None:
     """M18: a huge result that no operand had the shape of."""
-    shapes = " and ".join(str(list(m.shape)) for m in metas if not m.weak)
-    warn_user(
-        f"{op}: got shapes {shapes}: none of them has the shape of the result, {list(shape)}, which holds "
-        f"{math.prod(shape):,} elements. Fix: if this broadcast is not meant, give both the same shape with view, squeeze or unsqueeze; if it is, work on slices."
-    )
+    shapes = say("huge-broadcast/and").join(str(list(m.shape)) for m in metas if not m.weak)
+    warn("huge-broadcast", op=op, shapes=shapes, result=list(shape), elements=f"{math.prod(shape):,}")
 
 
 def elementwise(op: str, metas: Sequence[Meta], kind: dtype) -> Meta:
@@ -180,6 +180,8 @@ def comparison(op: str) -> Any:
 
     def infer(*metas: Meta, **static: Any) -> Meta:
         present = [m for m in metas if m is not None]
+        if len(present) > 1:
+            result_dtype(*present)  # refuses dtypes that cannot be compared
         return elementwise(op, present, dtypes.bool_)
 
     return infer
@@ -221,6 +223,8 @@ def only(op: str, rule: Any, *categories: int) -> Any:
 def wrap_dim(dim: int, ndim: int, op: str = "dim") -> int:
     """A dimension counted from the front; IndexError when it does not exist. 0-d tensors count as 1-d."""
     size = max(ndim, 1)
+    if dim.__class__ is not int:
+        dim = operator.index(dim)
     if not -size <= dim < size:
         raise IndexError(
             f"{op}: Dimension out of range (expected to be in range of [{-size}, {size - 1}], but got {dim}) for a "

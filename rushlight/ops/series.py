@@ -156,8 +156,10 @@ def zeta(s: Expr, q: Expr) -> Expr:
     return L.select(s > 1, _zeta_at(s, q), edge)
 
 
-def polygamma(x: Expr, n: int) -> Expr:
+def polygamma(x: Expr, n: int) -> Expr | None:
     """The n-th derivative of digamma: (-1)^(n+1) n! zeta(n + 1, x); of order 1 reflected at 1/2."""
+    if n > 20:  # the formula would be as deep as n, and from 171 on n! is beyond float64
+        return None
     return L.digamma(x) if n == 0 else in_double(lambda wide: _polygamma(wide, n))(x)
 
 

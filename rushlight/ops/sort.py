@@ -118,6 +118,37 @@ def _ranked(rank: Any) -> Any:
     return reference
 
 
+def _picked_after_sort(rank: Any) -> Any:
+    """The same in tensor code: `rank(x, dim, k)` is a number or a tensor."""
+
+    def expand(x: Any, dim: int, keepdim: bool, k: int) -> Any:
+        if not x.ndim:
+            return None
+        ordered, place = T.sort(x, dim)
+        at = rank(x, dim, k)
+        if at.__class__ is int:
+            found = ordered.narrow(dim, at, 1), place.narrow(dim, at, 1)
+        else:
+            found = ordered.gather(dim, at), place.gather(dim, at)
+        return tuple((t if keepdim else t.squeeze(dim)).clone() for t in found)
+
+    return expand
+
+
+def _median_at(x: Any, dim: int, k: int) -> Any:
+    n = x.shape[dim]
+    if not x.is_floating_point():
+        return (n - 1) // 2
+    count = x.isnan().sum(dim, True)
+    return T.where(count > 0, n - count, (n - 1) // 2)
+
+
+def _nanmedian_at(x: Any, dim: int, k: int) -> Any:
+    if not x.is_floating_point():
+        return (x.shape[dim] - 1) // 2
+    return ((~x.isnan()).sum(dim, True) - 1).clamp(min=0) // 2
+
+
 def _constant_rank(x: np.ndarray, dim: int, rank: int) -> np.ndarray:
     return np.full([1 if d == dim % x.ndim else n for d, n in enumerate(x.shape)], rank)
 
@@ -136,10 +167,11 @@ def _nanmedian_rank(x: np.ndarray, dim: int, k: int) -> np.ndarray:
     return np.maximum((~np.isnan(x)).sum(dim, keepdims=True) - 1, 0) // 2
 
 
-def _rank_op(name: str, rank: Any, doc: str) -> Op:
+def _rank_op(name: str, rank: Any, at: Any, doc: str) -> Op:
     k = 2 if name == "kthvalue" else 0
     return declare(
         f"{name}_dim(Tensor input, int dim, bool keepdim, int k)", infer=_rank_infer(name), reference=_ranked(rank),
+        expand=_picked_after_sort(at), moves=True,
         vjp=(lambda g, out, x, dim, keepdim, k: T.value_selecting_gradient(g[0], out[1], x, dim, keepdim),),
         grad_name=f"{name.capitalize()}Backward0",
         samples=lambda: [((values(3, 4), 1, False, k), {}), ((values(3, 4), 0, True, k), {})],
@@ -147,9 +179,14 @@ def _rank_op(name: str, rank: Any, doc: str) -> Op:
     )  # fmt: skip
 
 
-kthvalue = _rank_op("kthvalue", lambda x, dim, k: _constant_rank(x, dim, k - 1), "the k-th smallest along `dim`")
-median = _rank_op("median", _median_rank, "the lower median along `dim`")
-nanmedian = _rank_op("nanmedian", _nanmedian_rank, "the lower median of what is not NaN")
+kthvalue = _rank_op(
+    "kthvalue",
+    lambda x, dim, k: _constant_rank(x, dim, k - 1),
+    lambda x, dim, k: k - 1,
+    "the k-th smallest along `dim`",
+)
+median = _rank_op("median", _median_rank, _median_at, "the lower median along `dim`")
+nanmedian = _rank_op("nanmedian", _nanmedian_rank, _nanmedian_at, "the lower median of what is not NaN")
 
 
 def _mode(x: np.ndarray, dim: int, keepdim: bool, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -168,8 +205,21 @@ def _mode(x: np.ndarray, dim: int, keepdim: bool, k: int) -> tuple[np.ndarray, n
     return (value, index) if keepdim else (value.squeeze(dim), index.squeeze(dim))
 
 
+def _mode_after_sort(x: Any, dim: int, keepdim: bool, k: int) -> Any:
+    if not x.ndim:
+        return None
+    ordered, place = T.sort(x.movedim(dim, -1), -1)
+    number = T.arange(x.shape[dim])
+    fresh = T.cat([T.ones_like(ordered[..., :1], dtype=dtypes.bool_), ordered[..., 1:] != ordered[..., :-1]], -1)
+    start = T.cummax(T.where(fresh, number, 0), -1)[0]
+    best = (number - start).argmax(-1, True)
+    found = tuple(t.gather(-1, best).movedim(-1, dim) for t in (ordered, place))
+    return tuple((t if keepdim else t.squeeze(dim)).clone() for t in found)
+
+
 mode = declare(
     "mode_dim(Tensor input, int dim, bool keepdim, int k)", infer=_rank_infer("mode"), reference=_mode,
+    expand=_mode_after_sort, moves=True,
     vjp=(lambda g, out, x, dim, keepdim, k: T.value_selecting_gradient(g[0], out[1], x, dim, keepdim),),
     grad_name="ModeBackward0", samples=lambda: [((np.round(values(3, 6)), 1, False, 0), {})],
     doc="the most frequent value along `dim`",

@@ -13,7 +13,7 @@ from rushlight.dtype import COMPLEX
 from rushlight.errors import explain_error
 from rushlight.ir import scalar as L
 from rushlight.ir.meta import Meta
-from rushlight.ir.op import Op, declare
+from rushlight.ir.op import Op, declare, node_name
 from rushlight.ops import formulas, series
 from rushlight.ops.rules import elementwise, float_dtype, floating, forbid, promote_common, promote_float, result_dtype
 from rushlight.ops.samples import binary, positive, unary, unit
@@ -56,6 +56,7 @@ def _special(
         vjp=None if vjp is None else (vjp,), promote=promote_float, pointwise=True, inplace=inplace, samples=samples,
         lower=lower,
         doc=doc, public="" if name in _NAMESPACE_ONLY else "function method",
+        grad_name=node_name(f"special_{name}") if name in _NAMESPACE_ONLY else "",
     )  # fmt: skip
 
 
@@ -220,7 +221,7 @@ zeta = declare(
     doc="the Hurwitz zeta function",
 )  # fmt: skip
 xlog1py = declare(
-    "xlog1py(Operand input, Operand other)", public="", infer=_real_float("xlog1py"), promote=promote_float, pointwise=True,
+    "xlog1py(Operand input, Operand other)", public="", grad_name="SpecialXlog1PyBackward0", infer=_real_float("xlog1py"), promote=promote_float, pointwise=True,
     reference=lambda a, b: np.where(np.isnan(b), b, np.where(a == 0, a * 0, a * np.log1p(b))),
     vjp=(
         lambda g, out, a, b: g * T.log1p(T.as_operand(b, g)),

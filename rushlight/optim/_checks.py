@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 from weakref import ref
 
 import rushlight
-from rushlight.errors import explain_error, warn_user
+from rushlight.errors import explain_error, user_line
+from rushlight.lessons import warn
 
 
 def at_least_zero(name: str, **options: Any) -> None:
@@ -59,6 +61,16 @@ def caller_depth() -> int:
     return depth
 
 
+def check_state(update: Any, param: Any, state: Sequence[Any]) -> None:
+    """Warn when state was made for another dtype or device than the parameter has now. Called while an update is recorded."""
+    for tensor in state:
+        if tensor.ndim and tensor.shape == param.shape and (tensor.dtype, tensor.device) != (param.dtype, param.device):
+            op = f"{update.__qualname__.partition('.')[0]}.step"
+            old, new = (f"{t.dtype} ({t.device})" for t in (tensor, param))
+            warn("optimizer-before-to", once=user_line(), op=op, old=old, new=new, shape=list(param.shape))
+            return
+
+
 _PILES = 3  # steps in a row with gradients added to those of the step before
 
 
@@ -79,7 +91,7 @@ class PileWatch:
         """Look at one gradient tensor, just before it is used."""
         if self._count > _PILES:
             return
-        old = self._last() if self._last is not None else None
+        old: Any = self._last() if self._last is not None else None
         if old is not grad:
             self._last, self._count = ref(grad), 0
         elif grad._version == self._version + 1 and not grad._views and _was_added_to(grad):
@@ -89,14 +101,7 @@ class PileWatch:
         self._version = grad._version
         if self._count == _PILES:
             self._count += 1
-            warn_user(
-                explain_error(
-                    f"{name}.step",
-                    got=f"gradients that were added to those of the steps before, {_PILES} steps in a row",
-                    expected="each step to use the gradients of its own batch",
-                    fix="call optimizer.zero_grad() before loss.backward()",
-                )
-            )
+            warn("zero-grad-forgotten", op=f"{name}.step", steps=_PILES)
 
 
 def _was_added_to(grad: Any) -> bool:

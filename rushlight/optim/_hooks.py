@@ -72,11 +72,19 @@ class Hooked:
     """What `Optimizer` has for its hooks; the `step` of every subclass is wrapped to run them."""
 
     _stepping = False
+    _opt_called: bool
+    step: Callable[..., Any]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "step" in cls.__dict__:
             cls.step = _with_hooks(cls.__dict__["step"])
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Optimisers that hold another one often do without `super().__init__()`; their steps look for hooks too."""
+        made = super().__new__(cls)
+        made._make_hooks()
+        return made
 
     def _make_hooks(self) -> None:
         self._optimizer_step_pre_hooks: OrderedDict[int, Callable] = OrderedDict()

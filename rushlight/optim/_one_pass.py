@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 import operator
-import warnings
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any
 
@@ -22,7 +21,8 @@ from rushlight.errors import explain_error
 from rushlight.lazy.macro import flush, record_as_one, run_as_one
 from rushlight.lazy.record import local, switch_grad_mode
 from rushlight.lazy.step import realise
-from rushlight.optim._checks import PileWatch, caller_depth
+from rushlight.optim._checks import PileWatch, check_state
+from rushlight.optim._idle import warn_idle
 from rushlight.optim.optimizer import Optimizer
 
 _PATIENCE = 10  # steps a parameter may go without a gradient before the user hears of it
@@ -56,6 +56,8 @@ class OnePassOptimizer(Optimizer):
 
     _deciding: tuple[str, ...] = ()  # the options whose truth decides which state a parameter has
     _foreseen = True  # `_later` knows the variant of the next step
+    _lr_differentiable = True  # `_plan` takes `lr_of(group)`
+    _takes_sparse = False  # `_update_sparse` is written
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         self._reset()
@@ -68,6 +70,7 @@ class OnePassOptimizer(Optimizer):
         self._steps = 0
         self._piles = PileWatch()
         self._layout: _Layout | None = None
+        self._sparse_rows: list[tuple[dict[str, Any], Any, Any]] = []  # of the step that is being taken
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -92,6 +95,14 @@ class OnePassOptimizer(Optimizer):
         """Update one parameter and its state in place."""
         raise NotImplementedError
 
+    def _rows_of(self, group: dict[str, Any], param: Any, grad: Any) -> tuple[Any, Any]:
+        """What is to be known of a sparse gradient before anything is written: rows and values."""
+        raise NotImplementedError
+
+    def _update_rows(self, group: dict[str, Any], param: Any, index: Any, values: Any) -> None:
+        """Update the rows of a parameter that has a sparse gradient, and of its state, in place."""
+        raise NotImplementedError
+
     # -- shared ----------------------------------------------------------------------------------------------------
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -108,9 +119,18 @@ class OnePassOptimizer(Optimizer):
                 layout, tensors, numbers = again
                 local.grad_mode = mode
                 run_as_one((update, layout), functools.partial(_apply, update, layout), tensors, numbers)
+            elif self.defaults.get("differentiable"):
+                self._differentiably(update)
+                switch_grad_mode(mode)
             else:
                 for layout, tensors, numbers in self._gather():
                     record_as_one((update, layout), functools.partial(_apply, update, layout), tensors, numbers)
+                if self._sparse_rows:
+                    switch_grad_mode(False)
+                    found = [(g, p, self._rows_of(g, p, -d if g["maximize"] else d)) for g, p, d in self._sparse_rows]
+                    for group, param, (index, values) in found:
+                        self._update_rows(group, param, index, values)
+                    self._sparse_rows = []
                 switch_grad_mode(mode)
                 flush()
         except BaseException:
@@ -124,8 +144,21 @@ class OnePassOptimizer(Optimizer):
             _write(self._counts, self._counts.values())
             self._counts = {}
         else:
-            _write(self._layout.steps, self._layout.counts)
+            made: Any = self._layout
+            _write(made.steps, made.counts)
         return loss
+
+    def _differentiably(self, update: Callable) -> None:
+        """A step that gradients flow through: parameters and state become results of operations on what they were."""
+        from rushlight.optim import _differentiable as differentiable
+
+        differentiable.check_options(self, self._lr_differentiable)
+        switch_grad_mode(True)
+        for layout, tensors, numbers in self._gather():
+            _apply(update, layout, tensors, numbers, differentiable.update_row_out_of_place)
+        if self._sparse_rows:
+            raise self._sparse()
+        self._layout = None
 
     def _forget_unmade(self) -> None:
         """Drop the state that a failed step was to make and that has no value: the next step makes it anew."""
@@ -184,6 +217,7 @@ class OnePassOptimizer(Optimizer):
         missing = []
         blocks = []
         repeats = False
+        self._sparse_rows = []
         for group in self.param_groups:
             params = group["params"]
             variants: dict[Hashable, list[list[Any]]] = {}
@@ -194,8 +228,16 @@ class OnePassOptimizer(Optimizer):
                     missing.append(param)
                     continue
                 if grad.is_sparse:
-                    raise self._sparse()
-                variant, row = self._row(group, param)
+                    if not self._takes_sparse:
+                        raise self._sparse()
+                    self._sparse_rows.append((group, param, grad))
+                    continue
+                try:
+                    variant, row = self._row(group, param)
+                except (ZeroDivisionError, OverflowError) as error:
+                    raise ValueError(
+                        explain_error(type(self).__name__, got=f"options that give no step ({error})")
+                    ) from None
                 row = [param, grad, *row]
                 if repeats:
                     shape, values = self._lay_out(group, variant, len(row), 1)
@@ -211,10 +253,20 @@ class OnePassOptimizer(Optimizer):
                 blocks.append(_Block(group, variant, rows))
         if missing or self._idle:
             self._notice(missing)
+        if not self._steps:
+            for block in blocks:
+                for param in block.params:
+                    param._trained = True
         self._steps += 1
         if tensors:
             self._piles.step(type(self).__name__, tensors[1])
-            if self._foreseen and not repeats and not self._idle and (not missing or self._steps >= _PATIENCE):
+            if (
+                self._foreseen
+                and not repeats
+                and not self._sparse_rows
+                and not self._idle
+                and (not missing or self._steps >= _PATIENCE)
+            ):
                 self._layout = _Layout(self, blocks, missing)
             yield tuple(layout), tensors, numbers
 
@@ -225,7 +277,7 @@ class OnePassOptimizer(Optimizer):
         how = ""
         if decay != 0:
             how = "decoupled" if group.get("decoupled_weight_decay") else "l2"
-            factor = 1 - float(group["lr"]) * float(decay) if how == "decoupled" else float(decay)
+            factor = 1 - lr_of(group) * float(decay) if how == "decoupled" else float(decay)
             numbers = [factor, *numbers]
         return (group["maximize"], how, flags, len(numbers), width, rows), numbers
 
@@ -235,7 +287,7 @@ class OnePassOptimizer(Optimizer):
                 f"{type(self).__name__}.step",
                 got="a sparse gradient",
                 expected="a dense one",
-                fix="make the embedding with sparse=False, or call grad.to_dense() first",
+                fix="make the embedding with sparse=False, use SparseAdam, SGD or Adagrad, or call grad.to_dense() first",
             )
         )
 
@@ -267,28 +319,16 @@ class OnePassOptimizer(Optimizer):
         total = sum(len(group["params"]) for group in self.param_groups)
         if not self._idle or self._steps not in (0, _PATIENCE - 1) or (self._steps == 0 and len(missing) < total):
             return
-        names = self._names(self._idle)
-        every = len(self._idle) == total
-        text = explain_error(
-            f"{type(self).__name__}.step",
-            got=f"no gradient for {'any' if every else len(self._idle)} of its {total} parameter(s)"
-            f" in {self._steps + 1} step(s): {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}",
-            expected="loss.backward() to reach them before step()",
-            fix="call backward(); check that the optimiser holds the parameters of the model that computed the loss"
-            " and that the forward pass uses them; parameters frozen on purpose take requires_grad_(False)",
-        )
-        self._idle = set()
-        warnings.warn(text, UserWarning, stacklevel=caller_depth())
+        idle, self._idle = self._idle, set()
+        warn_idle(f"{type(self).__name__}.step", self.param_groups, idle, total, self._steps + 1)
 
-    def _names(self, params: set[Any]) -> list[str]:
-        found = []
-        for index, group in enumerate(self.param_groups):
-            labels = group.get("param_names")
-            for position, param in enumerate(group["params"]):
-                if param in params:
-                    label = labels[position] if labels else f"group {index} position {position}"
-                    found.append(f"{label} {tuple(param.shape)}")
-        return found
+
+def lr_of(group: dict[str, Any]) -> Any:
+    """The learning rate as a float; in a differentiable step the tensor itself if a gradient is wanted of it."""
+    lr = group["lr"]
+    if group.get("differentiable") and isinstance(lr, rushlight.Tensor) and lr.requires_grad:
+        return lr
+    return float(lr)
 
 
 def _parts(optimizer: Optimizer) -> list[Any]:
@@ -312,23 +352,33 @@ def _buffer(tensor: Any) -> np.ndarray:
     return tensor._array if tensor._trace is None and tensor._base is None else realise(tensor)
 
 
-def _apply(update: Callable, layout: tuple, tensors: list[Any], numbers: list[Any]) -> list[Any]:
+def _apply(
+    update: Callable, layout: tuple, tensors: list[Any], numbers: list[Any], run: Callable | None = None
+) -> list[Any]:
     """Run `update` for every parameter of the flat lists that `_gather` made."""
+    run = run or update_row
     tensors_read = numbers_read = 0
     for maximize, decay, flags, count, width, params in layout:
         values = numbers[numbers_read : numbers_read + count]
         numbers_read += count
         for _ in range(params):
-            param, grad, *state = map(_real, tensors[tensors_read : tensors_read + width])
+            row = map(_real, tensors[tensors_read : tensors_read + width])
             tensors_read += width
-            if maximize:
-                grad = -grad
-            if decay == "l2":
-                grad = grad.add(param, alpha=values[0])
-            elif decay == "decoupled":
-                param.mul_(values[0])
-            update(flags, values[1:] if decay else values, param, grad, *state)
+            run(update, (maximize, decay, flags), values, *row)
     return []
+
+
+def update_row(update: Callable, how: tuple, values: list[Any], param: Any, grad: Any, *state: Any) -> None:
+    """The update of one parameter, with what all optimisers share of it."""
+    maximize, decay, flags = how
+    if maximize:
+        grad = -grad
+    if decay == "l2":
+        grad = grad.add(param, alpha=values[0])
+    elif decay == "decoupled":
+        param.mul_(values[0])
+    check_state(update, param, state)
+    update(flags, values[1:] if decay else values, param, grad, *state)
 
 
 def _real(tensor: Any) -> Any:

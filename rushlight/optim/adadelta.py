@@ -7,7 +7,7 @@ from typing import Any
 
 import rushlight
 from rushlight.optim._checks import at_least_zero, in_range
-from rushlight.optim._one_pass import OnePassOptimizer, new_step
+from rushlight.optim._one_pass import OnePassOptimizer, lr_of, new_step
 
 
 class Adadelta(OnePassOptimizer):
@@ -64,7 +64,7 @@ class Adadelta(OnePassOptimizer):
 
     def _plan(self, group: dict[str, Any], variant: None) -> tuple[Hashable, list[float]]:
         rho = float(group["rho"])
-        return None, [rho, 1 - rho, float(group["eps"]), -float(group["lr"])]
+        return None, [rho, 1 - rho, float(group["eps"]), -lr_of(group)]
 
     @staticmethod
     def _update(flags: Any, numbers: Sequence[Any], param: Any, grad: Any, *state: Any) -> None:

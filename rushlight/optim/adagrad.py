@@ -6,8 +6,9 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 import rushlight
+from rushlight.optim import _sparse as sparse
 from rushlight.optim._checks import at_least_zero, fused_alone
-from rushlight.optim._one_pass import OnePassOptimizer, new_step
+from rushlight.optim._one_pass import OnePassOptimizer, lr_of, new_step
 
 
 class Adagrad(OnePassOptimizer):
@@ -68,8 +69,18 @@ class Adagrad(OnePassOptimizer):
         return self._next_step(state), [state["sum"]]
 
     def _plan(self, group: dict[str, Any], variant: float) -> tuple[Hashable, list[float]]:
-        lr = float(group["lr"]) / (1 + (variant - 1) * float(group["lr_decay"]))
+        lr = lr_of(group) / (1 + (variant - 1) * float(group["lr_decay"]))
         return None, [float(group["eps"]), -lr]
+
+    _takes_sparse = True
+
+    def _rows_of(self, group: dict[str, Any], param: Any, grad: Any) -> tuple[Any, Any]:
+        sparse.check_decay("Adagrad", group)
+        return sparse.room().distinct(grad)
+
+    def _update_rows(self, group: dict[str, Any], param: Any, index: Any, values: Any) -> None:
+        _, (eps, negative_lr) = self._plan(group, self._next_step(self.state[param]))
+        sparse.adagrad(eps, -negative_lr, self.state[param]["sum"], param, index, values)
 
     @staticmethod
     def _update(flags: Any, numbers: Sequence[Any], param: Any, grad: Any, *state: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import rushlight
 from rushlight.errors import explain_error
 from rushlight.optim._checks import at_least_zero, betas_in_range, fused_alone
-from rushlight.optim._one_pass import OnePassOptimizer, follow_, new_step, toward
+from rushlight.optim._one_pass import OnePassOptimizer, follow_, lr_of, new_step, toward
 
 
 class Adam(OnePassOptimizer):
@@ -86,7 +86,7 @@ class Adam(OnePassOptimizer):
         beta1, beta2 = map(float, group["betas"])
         correction1 = 1 - beta1**variant
         correction2 = 1 - beta2**variant
-        step_size = float(group["lr"]) / correction1
+        step_size = lr_of(group) / correction1
         near, share = toward(beta1)
         numbers = [share, beta2, 1 - beta2, correction2**0.5, float(group["eps"]), -step_size]
         return (bool(group["amsgrad"]), near), numbers
@@ -99,7 +99,7 @@ class Adam(OnePassOptimizer):
         follow_(average, grad, near, share)
         square_average.mul_(beta2).addcmul_(grad, grad, value=weight2)
         if amsgrad:
-            square_average = largest[0].copy_(rushlight.maximum(largest[0], square_average))
+            square_average = largest[0].copy_(largest[0].maximum(square_average))
         denominator = (square_average.sqrt() / root_correction2).add_(eps)
         param.addcdiv_(average, denominator, value=negative_step_size)
 

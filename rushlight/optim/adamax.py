@@ -7,7 +7,7 @@ from typing import Any
 
 import rushlight
 from rushlight.optim._checks import at_least_zero, betas_in_range
-from rushlight.optim._one_pass import OnePassOptimizer, follow_, new_step, toward
+from rushlight.optim._one_pass import OnePassOptimizer, follow_, lr_of, new_step, toward
 
 
 class Adamax(OnePassOptimizer):
@@ -64,12 +64,12 @@ class Adamax(OnePassOptimizer):
     def _plan(self, group: dict[str, Any], variant: float) -> tuple[Hashable, list[float]]:
         beta1, beta2 = map(float, group["betas"])
         near, share = toward(beta1)
-        return near, [share, beta2, float(group["eps"]), -(float(group["lr"]) / (1 - beta1**variant))]
+        return near, [share, beta2, float(group["eps"]), -(lr_of(group) / (1 - beta1**variant))]
 
     @staticmethod
     def _update(flags: Any, numbers: Sequence[Any], param: Any, grad: Any, *state: Any) -> None:
         share, beta2, eps, negative_lr = numbers
         average, largest = state
         follow_(average, grad, flags, share)
-        largest.copy_(rushlight.maximum(largest * beta2, grad.abs().add(eps)))
+        largest.copy_((largest * beta2).maximum(grad.abs().add(eps)))
         param.addcdiv_(average, largest, value=negative_lr)

@@ -26,6 +26,8 @@ class ASGD(OnePassOptimizer):
 
     _foreseen = False
 
+    _lr_differentiable = False
+
     def __init__(
         self,
         params: Any,

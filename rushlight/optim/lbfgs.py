@@ -71,7 +71,7 @@ class LBFGS(Optimizer):
         super().__setstate__(state)
         self._params = self.param_groups[0]["params"]
 
-    def step(self, closure: Callable[[], Any]) -> Any:
+    def step(self, closure: Callable[[], Any]) -> Any:  # type: ignore[override]  # there is no step without one
         """Run up to `max_iter` iterations; returns the loss before them. `closure` clears gradients, computes the loss,
         calls backward() on it and returns it."""
         with rushlight.no_grad():

@@ -7,7 +7,7 @@ from typing import Any
 
 import rushlight
 from rushlight.optim._checks import at_least_zero, betas_in_range
-from rushlight.optim._one_pass import OnePassOptimizer, follow_, new_step, rounded, scalar_dtype, toward
+from rushlight.optim._one_pass import OnePassOptimizer, follow_, lr_of, new_step, rounded, scalar_dtype, toward
 
 
 class NAdam(OnePassOptimizer):
@@ -74,7 +74,7 @@ class NAdam(OnePassOptimizer):
 
     def _plan(self, group: dict[str, Any], variant: tuple[float, float]) -> tuple[Hashable, list[float]]:
         step, product = variant
-        lr, (beta1, beta2) = float(group["lr"]), map(float, group["betas"])
+        lr, (beta1, beta2) = lr_of(group), map(float, group["betas"])
         mu, next_mu = beta1 * _warm_up(group, step), beta1 * _warm_up(group, step + 1)
         near, share = toward(beta1)
         of_grad = -lr * (1.0 - mu) / (1.0 - product)

@@ -11,6 +11,7 @@ from typing import Any
 
 import rushlight
 from rushlight.errors import explain_error
+from rushlight.lessons import say
 from rushlight.optim._checks import caller_depth
 from rushlight.optim._hooks import (
     Hooked,
@@ -63,20 +64,11 @@ class Optimizer(Hooked):
 
     def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
         self.defaults = defaults
-        self._make_hooks()
         self.state: defaultdict[Any, Any] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
         groups = self._listed(params)
         if not groups:
-            raise ValueError(
-                explain_error(
-                    type(self).__name__,
-                    got="an empty parameter list",
-                    expected="at least one tensor",
-                    fix="model.parameters() was empty (layers must be attributes of the module, not in a plain list), "
-                    "or a generator that was already used up: call model.parameters() again or keep it as a list",
-                )
-            )
+            raise ValueError(say("no-parameters", op=type(self).__name__))
         if not isinstance(groups[0], dict):
             groups = [{"params": groups}]
         for group in groups:
@@ -96,13 +88,15 @@ class Optimizer(Hooked):
             )
         if not hasattr(params, "__iter__") and not hasattr(params, "__getitem__"):
             if callable(getattr(params, "parameters", None)):
-                got, fix = f"a module ({type(params).__name__}) as params", "pass model.parameters()"
+                what, fix = "module", "pass"
             elif callable(params):
-                method = getattr(params, "__name__", "parameters")
-                got, fix = f"the method {method} itself as params", f"call it: model.{method}()"
+                what, fix = "method", "call"
             else:
-                got, fix = f"{type(params).__name__} as params", "pass model.parameters()"
-            raise TypeError(explain_error(name, got=got, expected="an iterable of tensors or of dictionaries", fix=fix))
+                what, fix = "other", "pass"
+            method = getattr(params, "__name__", "parameters")
+            got = say(f"parameters-not-iterable/{what}", kind=type(params).__name__, name=method)
+            fix = say(f"parameters-not-iterable/{fix}", name=method)
+            raise TypeError(say("parameters-not-iterable", op=name, got=got, fix=fix))
         return list(params)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -111,7 +105,7 @@ class Optimizer(Hooked):
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take over a state; options that an older state lacks get their defaults."""
         self.__dict__.update(state)
-        if "_optimizer_step_pre_hooks" not in self.__dict__:
+        if "_optimizer_step_pre_hooks" not in self.__dict__:  # pickles of protocol 0 and 1 do without __new__
             self._make_hooks()
         for group in self.param_groups:
             for name, default in self.defaults.items():
@@ -152,18 +146,6 @@ class Optimizer(Hooked):
                     )
                 )
             param_group.setdefault(option, default)
-        for option in ("capturable", "differentiable"):
-            if param_group.get(option):
-                raise NotImplementedError(
-                    explain_error(
-                        name,
-                        got=f"{option}=True",
-                        expected=f"{option}=False",
-                        fix="leave it out: a step is one recorded program already"
-                        if option == "capturable"
-                        else "write the update as ordinary tensor code to differentiate through it",
-                    )
-                )
         params = param_group["params"]
         if len(params) != len(set(params)):
             warnings.warn(
@@ -235,14 +217,7 @@ class Optimizer(Hooked):
                     )
                 )
             if not self.defaults.get("differentiable") and not (item.is_leaf or item.retains_grad):
-                raise ValueError(
-                    explain_error(
-                        name,
-                        got=f"a tensor of shape {tuple(item.shape)} at position {index} that an operation made",
-                        expected="leaf tensors (nn.Parameter, or made with requires_grad=True)",
-                        fix="make it a leaf: tensor.detach().requires_grad_(), and only then use it in the model",
-                    )
-                )
+                raise ValueError(say("parameter-not-leaf", op=name, shape=tuple(item.shape), index=index))
         group["params"] = items
 
     def zero_grad(self, set_to_none: bool = True) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import rushlight
 from rushlight.optim._checks import at_least_zero, betas_in_range
-from rushlight.optim._one_pass import OnePassOptimizer, follow_, new_step, toward
+from rushlight.optim._one_pass import OnePassOptimizer, follow_, lr_of, new_step, toward
 
 
 class RAdam(OnePassOptimizer):
@@ -70,7 +70,7 @@ class RAdam(OnePassOptimizer):
         limit = 2 / (1 - beta2) - 1
         length = limit - 2 * variant * beta2**variant / correction2
         near, share = toward(beta1)
-        numbers = [share, beta2, 1 - beta2, correction1, float(group["lr"])]
+        numbers = [share, beta2, 1 - beta2, correction1, lr_of(group)]
         if length <= 5.0:
             return (near, False), numbers
         rectified = ((length - 4) * (length - 2) * limit / ((limit - 4) * (limit - 2) * length)) ** 0.5

@@ -7,7 +7,7 @@ from typing import Any
 
 import rushlight
 from rushlight.optim._checks import at_least_zero
-from rushlight.optim._one_pass import OnePassOptimizer, follow_, new_step, toward
+from rushlight.optim._one_pass import OnePassOptimizer, follow_, lr_of, new_step, toward
 
 
 class RMSprop(OnePassOptimizer):
@@ -78,7 +78,7 @@ class RMSprop(OnePassOptimizer):
     def _plan(self, group: dict[str, Any], variant: None) -> tuple[Hashable, list[float]]:
         alpha = float(group["alpha"])
         near, share = toward(alpha)
-        numbers = [alpha, 1 - alpha, share, float(group["eps"]), -float(group["lr"]), float(group["momentum"])]
+        numbers = [alpha, 1 - alpha, share, float(group["eps"]), -lr_of(group), float(group["momentum"])]
         return (group["momentum"] > 0, bool(group["centered"]), near), numbers
 
     @staticmethod

@@ -26,6 +26,8 @@ class Rprop(OnePassOptimizer):
     tensor([0.9000], requires_grad=True)
     """
 
+    _lr_differentiable = False
+
     def __init__(
         self,
         params: Any,
@@ -78,7 +80,7 @@ class Rprop(OnePassOptimizer):
         previous, size = state
         agreement = grad * previous
         turned = agreement < 0
-        new_size = rushlight.where(turned, size * shrink, rushlight.where(agreement > 0, size * grow, size))
+        new_size = (size * shrink).where(turned, (size * grow).where(agreement > 0, size))
         size.copy_(new_size.clamp(smallest, largest))
         grad = grad.masked_fill(turned, 0)
         param.addcmul_(grad.sign(), size, value=-1)

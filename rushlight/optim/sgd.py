@@ -7,8 +7,9 @@ from typing import Any
 
 import rushlight
 from rushlight.errors import explain_error
+from rushlight.optim import _sparse as sparse
 from rushlight.optim._checks import at_least_zero, fused_alone
-from rushlight.optim._one_pass import OnePassOptimizer
+from rushlight.optim._one_pass import OnePassOptimizer, lr_of
 
 
 class SGD(OnePassOptimizer):
@@ -80,10 +81,19 @@ class SGD(OnePassOptimizer):
         return "momentum" if variant == "first" else variant
 
     def _plan(self, group: dict[str, Any], variant: str) -> tuple[Hashable, list[float]]:
-        numbers = [-float(group["lr"])]
+        numbers = [-lr_of(group)]
         if variant != "plain":
             numbers += [float(group["momentum"]), 1 - float(group["dampening"])]
         return (variant, group["nesterov"]), numbers
+
+    _takes_sparse = True
+
+    def _rows_of(self, group: dict[str, Any], param: Any, grad: Any) -> tuple[Any, Any]:
+        sparse.check_decay("SGD", group)
+        return sparse.room().rows_of(sparse.momentum(group, self.state[param] if group["momentum"] else {}, grad))
+
+    def _update_rows(self, group: dict[str, Any], param: Any, index: Any, values: Any) -> None:
+        sparse.sgd(float(group["lr"]), param, index, values)
 
     @staticmethod
     def _update(flags: Any, numbers: Sequence[Any], param: Any, grad: Any, *state: Any) -> None:

@@ -8,21 +8,27 @@ from typing import Any
 
 import rushlight
 from rushlight.errors import explain_error
+from rushlight.lazy.step import flush
+from rushlight.optim import _sparse as sparse
 from rushlight.optim._checks import betas_in_range, in_range
 from rushlight.optim.optimizer import Optimizer
 
 
 class SparseAdam(Optimizer):
-    """Adam for sparse gradients, which do not exist here: it can be built, saved and loaded, and its step refuses dense gradients.
+    """Adam for sparse gradients: averages and parameters change only at the rows that a gradient has.
 
-    Use Adam: gradients of embeddings are dense.
-
-    Errors: ValueError for options out of range and for complex parameters; RuntimeError from `step`, as for any dense gradient.
+    Errors: ValueError for options out of range, and for complex or sparse parameters; RuntimeError from `step` for dense gradients.
 
     >>> import rushlight as torch
-    >>> w = torch.zeros(2, requires_grad=True)
-    >>> optimizer = torch.optim.SparseAdam([w])
-    >>> optimizer.step()  # no gradient: nothing to refuse
+    >>> table = torch.nn.Embedding(3, 2, sparse=True)
+    >>> optimizer = torch.optim.SparseAdam(table.parameters(), lr=0.1)
+    >>> before = table.weight.detach().clone()
+    >>> table(torch.tensor([2, 0])).sum().backward()
+    >>> optimizer.step()
+    >>> (table.weight - before).detach()
+    tensor([[-0.1000, -0.1000],
+            [ 0.0000,  0.0000],
+            [-0.1000, -0.1000]])
     """
 
     def __init__(
@@ -42,26 +48,39 @@ class SparseAdam(Optimizer):
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "maximize": maximize})
         for group in self.param_groups:
             for param in group["params"]:
-                if param.is_complex():
+                if param.is_complex() or param.layout is not rushlight.strided:
                     raise ValueError(
-                        explain_error("SparseAdam", got=f"a parameter of {param.dtype}", expected="a real one")
+                        explain_error(
+                            "SparseAdam",
+                            got=f"a parameter of {param.dtype}, layout {param.layout}",
+                            expected="a real, dense one",
+                        )
                     )
 
+    @rushlight.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Refuse the first gradient that there is."""
+        """Update the rows of every parameter's sparse gradient; returns what `closure`, if given, returns."""
         loss = None
         if closure is not None:
             with rushlight.enable_grad():
                 loss = closure()
-        for group in self.param_groups:
-            for param in group["params"]:
-                if param.grad is not None:
-                    raise RuntimeError(
-                        explain_error(
-                            "SparseAdam.step",
-                            got=f"a dense gradient of shape {tuple(param.shape)}",
-                            expected="a sparse one, of which there are none here: every gradient is dense",
-                            fix="torch.optim.Adam, with the same lr, betas and eps",
-                        )
+        with_grad = [(g, p, p.grad) for g in self.param_groups for p in g["params"] if p.grad is not None]
+        for _, param, grad in with_grad:
+            if not grad.is_sparse:
+                raise RuntimeError(
+                    explain_error(
+                        "SparseAdam.step", got=f"a dense gradient of shape {tuple(param.shape)}", expected="a sparse one",
+                        fix="make the embedding with sparse=True, or use torch.optim.Adam",
                     )
+                )  # fmt: skip
+        found = [(g, p, sparse.room().distinct(-d if g["maximize"] else d)) for g, p, d in with_grad]
+        for group, param, (index, values) in found:
+            state = self.state[param]
+            if not state:
+                state["step"] = 0
+                state["exp_avg"], state["exp_avg_sq"] = rushlight.zeros_like(param), rushlight.zeros_like(param)
+            state["step"] += 1
+            sparse.adam(group, state, param, index, values)
+        if with_grad:
+            flush()
         return loss

@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from rushlight.lessons import say
 from rushlight.serialization import numpy_values, tensors
 from rushlight.serialization.rebuild import TOKENS, Stored, Token
 from rushlight.serialization.refusal import Refusal, shown, unsafe
@@ -92,14 +93,8 @@ class WeightsPolicy:
 
     def unknown(self, module: str, name: str) -> Any:
         """Refuse a global that is on no list."""
-        full = f"{module}.{name}"
-        raise unsafe(
-            f"the global {full}",
-            "tensors, numbers, text and containers (weights_only=True, the default, runs nothing from the file)",
-            "if this is a whole model that you saved, import its class and pass weights_only=False, or better save "
-            f"model.state_dict(); if {name} is a harmless class of yours, call "
-            f"torch.serialization.add_safe_globals([{name}])",
-        )
+        found = say("load/global", name=f"{module}.{name}")
+        raise unsafe(found, say("load/plain"), say("load/whole-model", name=name))
 
     def call(self, function: Any, args: tuple) -> Any:
         """The value of a REDUCE."""

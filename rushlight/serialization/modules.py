@@ -13,6 +13,7 @@ import types
 from typing import Any, NoReturn
 
 import rushlight
+from rushlight.lessons import say
 from rushlight.serialization.allowed import WeightsPolicy
 from rushlight.serialization.refusal import Refusal, UnsafeFileError, shown, unsafe
 
@@ -77,7 +78,8 @@ class ModulePolicy(WeightsPolicy):
         cls = _find_class(module, name)
         if cls is None:
             self._refuse(module, name)
-        self._check_fields(cls, f"{module}.{name}")
+        if _is_module_class(cls):
+            self._check_fields(cls, f"{module}.{name}")
         return cls
 
     def new(self, cls: Any, args: tuple) -> Any:
@@ -115,14 +117,9 @@ class ModulePolicy(WeightsPolicy):
         new = sorted(set(now) - set(before))
         if new:
             gone = sorted(set(before) - set(now))
-            instead = f" (it set {', '.join(gone)})" if gone else ""
-            raise Refusal(
-                f"a {path} saved before its __init__ set {', '.join(new)}{instead}",
-                "the class as it was when the model was saved",
-                "restore that version of the class, or make a new model and load_state_dict(old.state_dict(), "
-                "strict=False)",
-                MissingClassError,
-            )
+            instead = say("load/it-set", gone=", ".join(gone)) if gone else ""
+            got = say("load/changed", name=path, new=", ".join(new), instead=instead)
+            raise Refusal(got, say("load/class-as-saved"), say("load/restore"), MissingClassError)
 
     def _refuse(self, module: str, name: str) -> NoReturn:
         found = vars(sys.modules.get(module, types.ModuleType(""))).get(name)
@@ -132,18 +129,12 @@ class ModulePolicy(WeightsPolicy):
                 "module classes and plain data",
                 f"if it is harmless: torch.serialization.add_safe_globals([{name}])",
             )
-        where = "this module has no such class" if module in sys.modules else "this module is not imported"
+        full, where = f"{module}.{name}", say(f"load/{'no-such-class' if module in sys.modules else 'not-imported'}")
         named = {f"{cls.__module__}.{cls.__qualname__}" for cls in _subclasses() if cls.__name__ == name}
-        same = sorted(named - {f"{module}.{name}"})
-        hint = f"the program has {' and '.join(same)}: make it known as {module}.{name}" if same else (
-            f"import it first (`from {module} import {name}`), as files are never allowed to import"
-        )  # fmt: skip
-        raise Refusal(
-            f"the class {module}.{name} ({where})",
-            "a module class that the program has imported",
-            f"{hint}, or save model.state_dict() instead of the model",
-            MissingClassError,
-        )
+        same = sorted(named - {full})
+        moved = say("load/moved", found=", ".join(same), name=full)
+        fix = moved if same else say("load/import-first", module=module, name=name)
+        raise Refusal(say("load/class", name=full, where=where), say("load/imported-class"), fix, MissingClassError)
 
 
 def _find_class(module: str, name: str) -> type | None:
@@ -158,13 +149,18 @@ def _find_class(module: str, name: str) -> type | None:
         found: Any = sys.modules.get(place)
         for part in path.split("."):
             found = vars(found).get(part) if isinstance(found, (types.ModuleType, type)) else None
-        if _is_module_class(found):
+        if _is_module_class(found) or _is_tensor_class(found):
             return found
     return None
 
 
 def _is_module_class(cls: Any) -> bool:
     return isinstance(cls, type) and rushlight.nn.Module in cls.__mro__
+
+
+def _is_tensor_class(cls: Any) -> bool:
+    """A class of tensors of the user's; what makes one of it is `_rebuild_from_type_v2`, which calls nothing of its own."""
+    return isinstance(cls, type) and rushlight.Tensor in cls.__mro__ and not is_library(cls)
 
 
 def _subclasses() -> list[type]:

@@ -19,7 +19,8 @@ import numpy as np
 
 import rushlight
 from rushlight.errors import explain_error
-from rushlight.serialization import modules, tensors
+from rushlight.functional import pickling
+from rushlight.serialization import modules, sparse, tensors
 from rushlight.serialization.allowed import is_safe_global
 
 _FUNCTIONS = (
@@ -74,6 +75,8 @@ class Pickler:
             self._tensor(obj)
         elif isinstance(obj, rushlight.dtype):
             self._global("torch", tensors.dtype_name(obj))
+        elif isinstance(obj, rushlight.layout):
+            self._call("torch.serialization", "_get_layout", (repr(obj),), obj)
         elif isinstance(obj, rushlight.Size):
             self._call("torch", "Size", (tuple(int(n) for n in obj),), obj)
         elif isinstance(obj, rushlight.device):
@@ -225,25 +228,58 @@ class Pickler:
     # Tensors.
 
     def _tensor(self, tensor: Any) -> None:
-        if type(tensor) not in (rushlight.Tensor, rushlight.nn.Parameter):
-            raise self._refuse(tensor, f"a tensor of class {type(tensor).__name__}", "tensor.detach().clone()")
-        if str(tensor.device) != "cpu":
-            raise self._refuse(tensor, f"a tensor on {tensor.device}", "a tensor with data")
-        d = tensors.describe(tensor)
+        kind = type(tensor)
+        if tensor.layout is not rushlight.strided:
+            self._call("torch._utils", "_rebuild_sparse_tensor", (tensor.layout, sparse.parts(tensor)), tensor)
+            return
+        if kind.__module__.startswith("rushlight.") and kind not in (rushlight.Tensor, rushlight.nn.Parameter):
+            raise self._refuse(tensor, f"a tensor of class {kind.__name__}", "tensor.detach().clone()")
         self._keep.append(tensor)
-        if d.is_parameter:
-            self._global("torch._utils", "_rebuild_parameter")
-            self._view(d, requires_grad=False)
-            self._write(d.requires_grad)
+        state = pickling.state_of(tensor)
+        if issubclass(kind, rushlight.nn.Parameter):  # of no class of its own in files, as in PyTorch
+            self._global("torch._utils", "_rebuild_parameter_with_state" if state else "_rebuild_parameter")
+            self._out.append(b"(")
+            self._rebuild(tensor, requires_grad=False)
+            self._write(bool(tensor.requires_grad))
             self._call("collections", "OrderedDict", (), [])
-            self._out.append(b"\x87R")
+            if state:
+                self._step("", state)
+            self._out.append(b"tR")
+        elif kind is not rushlight.Tensor or state:
+            self._check_importable(kind, kind.__module__, kind.__qualname__)
+            self._global("torch._tensor", "_rebuild_from_type_v2")
+            self._out.append(b"(")
+            self._rebuild(tensor, bool(tensor.requires_grad), as_call=False, kind=kind)
+            self._step("", state)
+            self._out.append(b"tR")
         else:
-            self._view(d, d.requires_grad)
+            self._rebuild(tensor, bool(tensor.requires_grad))
         self._remember(tensor)
 
-    def _view(self, d: tensors.Described, requires_grad: bool) -> None:
+    def _rebuild(self, tensor: Any, requires_grad: bool, as_call: bool = True, kind: Any = None) -> None:
+        """The function that makes the tensor and its arguments: a call, or the two with the class between them."""
+        if str(tensor.device) == "meta":
+            function, arguments = "_rebuild_meta_tensor_no_storage", self._meta_window
+        elif str(tensor.device) == "cpu":
+            tensor = tensors.describe(tensor)
+            function = "_rebuild_tensor_v2" if tensor.dtype_name in tensors.STORAGE_NAMES else "_rebuild_tensor_v3"
+            arguments = self._window
+        else:
+            raise self._refuse(tensor, f"a tensor on {tensor.device}", "a tensor with data")
+        self._global("torch._utils", function)
+        if kind is rushlight.Tensor:
+            self._global("torch", "Tensor")
+        elif kind is not None:
+            self._global(*modules.file_name(kind))
+        arguments(tensor, requires_grad)
+        if as_call:
+            self._out.append(b"R")
+
+    def _meta_window(self, tensor: Any, requires_grad: bool) -> None:
+        self._tuple((tensor.dtype, tuple(tensor.shape), tuple(tensor.stride()), requires_grad))
+
+    def _window(self, d: tensors.Described, requires_grad: bool) -> None:
         cls = tensors.STORAGE_NAMES.get(d.dtype_name)
-        self._global("torch._utils", "_rebuild_tensor_v2" if cls else "_rebuild_tensor_v3")
         self._out.append(b"((")
         self._text("storage")
         if cls:
@@ -261,7 +297,7 @@ class Pickler:
         self._call("collections", "OrderedDict", (), [])
         if not cls:
             self._global("torch", d.dtype_name)
-        self._out.append(b"tR")
+        self._out.append(b"t")
 
     def _storage_key(self, d: tensors.Described) -> str:
         if d.storage_key in self._keys:
@@ -276,6 +312,8 @@ class Pickler:
 
     def _module(self, module: Any) -> None:
         cls = type(module)
+        if hasattr(cls, "_instead_of_saving"):
+            raise self._refuse(module, f"a {cls.__name__}, whose class was made while running", cls._instead_of_saving)
         place, name = modules.file_name(cls)
         self._check_importable(cls, cls.__module__, cls.__qualname__)
         if not modules.is_library(cls):

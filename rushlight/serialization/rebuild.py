@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import rushlight
-from rushlight.serialization import numpy_values, tensors
+from rushlight.serialization import numpy_values, sparse, tensors
 from rushlight.serialization.refusal import Refusal, check_hashable, shown, unsafe
 
 _PLAIN_FACTORIES = {"list": list, "dict": dict, "int": int, "float": float, "str": str, "tuple": tuple, "bool": bool}
@@ -108,21 +108,50 @@ def _rebuild_parameter_with_state(data: Any, requires_grad: Any, hooks: Any, sta
     return _attach(_rebuild_parameter(data, requires_grad, hooks), state)
 
 
+def _rebuild_meta(dtype: Any, size: Any, stride: Any, requires_grad: Any) -> Any:
+    if not isinstance(dtype, rushlight.dtype):
+        raise Refusal(f"{shown(dtype)} for the dtype of a tensor", "a dtype")
+    size = tuple(size) if type(size) is rushlight.Size else size
+    if not (type(size) is type(stride) is tuple and len(size) == len(stride) and all(map(_is_count, (*size, *stride)))):
+        raise Refusal("a tensor whose size and stride do not match", "two tuples of one length")
+    if type(requires_grad) is not bool or (requires_grad and not (dtype.is_floating_point or dtype.is_complex)):
+        raise Refusal(f"requires_grad={shown(requires_grad)} for {dtype}", "False, or True for a floating dtype")
+    return tensors.meta_tensor(tensors.dtype_name(dtype), size, stride, requires_grad)
+
+
 def _rebuild_from_type(function: Any, kind: Any, args: Any, state: Any) -> Any:
-    """A tensor that carries Python attributes."""
+    """A tensor of a class that was asked for beforehand, or one that carries Python attributes."""
     if type(function) is not Token or function.run is None or not function.title.startswith("torch._utils._rebuild_"):
         raise unsafe(f"a tensor built by {shown(function)}", "one of PyTorch's rebuild functions")
-    if type(kind) is not Token or kind.title not in ("torch.Tensor", "torch.nn.parameter.Parameter"):
+    plain = type(kind) is Token and kind.title in ("torch.Tensor", "torch.nn.parameter.Parameter")
+    if not plain and not (isinstance(kind, type) and issubclass(kind, rushlight.Tensor)):
         raise Refusal(f"a tensor of class {shown(kind)}", "torch.Tensor or torch.nn.Parameter")
-    return _attach(function.run(*args), state)
+    tensor = function.run(*args)
+    if not plain:
+        tensor = kind._make_subclass(kind, tensor.detach(), tensor.requires_grad)
+    return _attach(tensor, state)
 
 
 def _attach(tensor: Any, state: Any) -> Any:
-    for key, value in (state if type(state) is dict else {}).items():
-        if type(key) is not str or not key.isidentifier() or hasattr(type(tensor), key):
+    if type(state) is tuple and len(state) == 2:  # with the values of slots
+        state = {**(state[0] or {}), **(state[1] or {})} if all(type(s) in (dict, type(None)) for s in state) else state
+    if state is not None and type(state) is not dict:
+        raise unsafe(f"a state of type {type(state).__name__} for a tensor", "a dict of attributes")
+    if "__setstate__" in {name for base in type(tensor).__mro__ for name in vars(base)}:
+        raise unsafe(f"a state for {type(tensor).__name__}, which has a __setstate__ of its own", "plain attributes")
+    for key, value in (state or {}).items():
+        if type(key) is not str or not key.isidentifier() or not _is_free(type(tensor), key):
             raise unsafe(f"the attribute {shown(key)} on a tensor", "a name that Tensor does not use itself")
         setattr(tensor, key, value)
     return tensor
+
+
+def _is_free(cls: type, name: str) -> bool:
+    """Whether an attribute of that name hides nothing of Tensor's, and no method of its class."""
+    if hasattr(rushlight.Tensor, name):
+        return False
+    declared = next((vars(base)[name] for base in cls.__mro__ if name in vars(base)), None)
+    return not callable(declared) and (hasattr(type(declared), "__set__") or not hasattr(type(declared), "__get__"))
 
 
 def _size(items: Any) -> Any:
@@ -197,9 +226,12 @@ _RUNS: dict[str, Callable[..., Any]] = {
     "torch._utils._rebuild_tensor": _rebuild_tensor,
     "torch._utils._rebuild_tensor_v2": _rebuild_tensor_v2,
     "torch._utils._rebuild_tensor_v3": _rebuild_tensor_v3,
+    "torch._utils._rebuild_meta_tensor_no_storage": _rebuild_meta,
     "torch._utils._rebuild_parameter": _rebuild_parameter,
     "torch._utils._rebuild_parameter_with_state": _rebuild_parameter_with_state,
     "torch._tensor._rebuild_from_type_v2": _rebuild_from_type,
+    "torch._utils._rebuild_sparse_tensor": sparse.rebuild,
+    "torch.serialization._get_layout": sparse.layout_named,
     "torch.Size": _size,
     "torch.device": _device,
     "collections.OrderedDict": _ordered_dict,

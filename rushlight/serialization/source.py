@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from rushlight.errors import FileFormatError, explain_error
+from rushlight.lessons import say
 
 
 class Source:
@@ -21,9 +22,11 @@ class Source:
 
     def error(self, offset: int, got: str, expected: str | None = None, fix: str | None = None) -> FileFormatError:
         """The one error of a malformed file; it names the file and the offset."""
-        return FileFormatError(
-            explain_error(f"torch.load: {self.name}, byte {offset}", got=got, expected=expected, fix=fix)
-        )
+        if expected and fix:
+            text = say("load-refused", file=self.name, offset=offset, got=got, expected=expected, fix=fix)
+        else:
+            text = explain_error(f"torch.load: {self.name}, byte {offset}", got=got, expected=expected, fix=fix)
+        return FileFormatError(text)
 
     def check(self, offset: int, length: int) -> None:
         """FileFormatError unless the range lies inside the file; called before anything is allocated."""

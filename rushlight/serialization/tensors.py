@@ -28,8 +28,6 @@ class Described(NamedTuple):
     offset: int
     size: tuple[int, ...]
     stride: tuple[int, ...]
-    requires_grad: bool
-    is_parameter: bool
 
 
 class Blob:
@@ -55,8 +53,6 @@ def find_dtype(name: str) -> Any:
 
 def describe(tensor: Any) -> Described:
     """Take a CPU tensor apart. The storage's bytes are shared with the tensor, not copied."""
-    is_parameter = isinstance(tensor, rushlight.nn.Parameter)
-    requires_grad = bool(tensor.requires_grad)
     plain = tensor.detach()
     if plain.dtype.is_complex and plain.is_conj():
         plain = plain.resolve_conj()
@@ -70,8 +66,6 @@ def describe(tensor: Any) -> Described:
         offset=int(plain.storage_offset()),
         size=tuple(int(n) for n in plain.size()),
         stride=tuple(int(n) for n in plain.stride()),
-        requires_grad=requires_grad,
-        is_parameter=is_parameter,
     )
 
 

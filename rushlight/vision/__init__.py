@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 
-_ROOMS = ("datasets", "io", "models", "transforms", "utils")
+_ROOMS = ("datasets", "io", "models", "ops", "transforms", "utils")
 __all__ = list(_ROOMS)
 
 

@@ -13,7 +13,8 @@ ROOT = Path(rushlight.__file__).parent
 # From left to right; rooms of one line do not import each other.
 LAYERS = [
     ("errors", "config"),
-    ("dtype", "device"),
+    ("lessons",),
+    ("dtype", "device", "layout"),
     ("printing",),
     ("ir",),
     ("ops",),
@@ -24,15 +25,17 @@ LAYERS = [
     ("autograd",),
     ("func",),
     ("tensor", "storage", "settings"),
+    ("sparse",),
 ]
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 # What is not a layer is an outer room: it uses public names, which are these modules.
-PUBLIC = {"rushlight", "errors", "config", "dtype", "device", "autograd", "random"}
+PUBLIC = {"rushlight", "errors", "config", "lessons", "dtype", "device", "autograd", "random"}
 
 # (file or folder, room): why it may.
 EXCEPTIONS = {
     ("backend", "errors"): "backends stand beside the layers: they read programs (ir) and nothing else of the package",
     ("backend", "config"): "as above: the backend's name is a switch",
+    ("backend", "lessons"): "as above: the words of an error's note",
     ("backend", "dtype"): "as above: storage and compute types",
     ("backend", "device"): "as above: which device is asked for",
     ("backend", "ir"): "as above: graphs are what they compile",
@@ -47,15 +50,21 @@ EXCEPTIONS = {
     ("backend/llvm", "backend.numpy"): "ops without code of their own run their reference between kernels",
     ("backend/llvm", "ops"): "ops are found in the table",
     ("settings", "backend"): "asks the backend what it can do",
+    ("errors", "lessons"): "the words of an AttributeError, looked up when it is read",
+    ("lazy/step", "autograd"): "advice about a model that is evaluated in training mode; imported when there is some",
     ("lazy/step", "compile"): "a flush compiles a path that was never run; imported when that happens",
     ("lazy/trie", "compile"): "an annotation",
     ("compile/pipeline", "autograd"): "what a later backward needs decides what a program returns; imported when compiling",
     ("ops/tensor_code", "functional"): "gradient rules are tensor code: public functions, looked up when a rule runs",
     ("functional/show", "printing"): "printing is a leaf",
+    ("functional/creation", "sparse"): "zeros of a sparse layout; imported when one is named",
+    ("functional/sparse", "sparse"): "embeddings with sparse gradients; imported when one is made",
+    ("functional/sparsity", "sparse"): "dense tensors become sparse ones; imported when asked to",
     ("functional/sparse", "autograd"): "embeddings with max_norm write to their weight under no_grad",
     ("functional/creation", "tensor"): "the class of what is made, looked up once",
     ("functional", "rushlight"): "composites written with public names, looked up at call time",
     ("autograd/backward", "func"): "a batch of vectors is mapped over; imported when one is given",
+    ("autograd/gradcheck", "func"): "batched gradients are compared with those of vmap; imported when asked for",
     ("autograd/functional", "func"): "as above, for all rows or columns of a Jacobian",
     ("autograd", "random"): "checkpoint() draws the same numbers again",
     ("autograd/__init__", "tensor"): "the public module names the class",
@@ -69,13 +78,20 @@ EXCEPTIONS = {
     ("tensor_types", "tensor"): "the classes are told by the class of tensors",
     ("overrides", "functional"): "the protocol's mechanism stands in front of functions",
     ("_C", "functional"): "as above",
+    ("fx/_catching", "functional"): "proxies are caught in front of functions",
+    ("fx", "func"): "nested arguments are taken apart as the transforms do",
     ("_dynamo", "lazy"): "explain()",
     ("compiler", "settings"): "compile() and what forgets programs",
     ("settings", "lazy"): "forgets programs; imported when asked to",
+    ("utils/data/randomness", "lazy"): "whether anything was trained yet",
     ("utils/benchmark", "lazy"): "a statement is timed until its value is computed",
     ("utils/flop_counter", "lazy"): "looks through traces",
+    ("optim/sparse_adam", "lazy"): "the end of its step is the end of the program",
     ("optim/_one_pass", "lazy"): "an optimiser's step is recorded as one entry",
     ("optim/lbfgs", "lazy"): "as above",
+    ("optim/_differentiable", "lazy"): "as above: a parameter becomes another value of the trace",
+    ("serialization/pickler", "functional"): "what the user has set on a tensor is told as for copies and pickles",
+    ("utils/hooks", "functional"): "PyTorch's place of a function of pickling",
     ("nn/functional", "functional"): "the functions of torch.nn.functional are the library's own",
     ("nn", "functional"): "as above, through rushlight.nn.functional",
     ("linalg", "functional"): "a namespace of the library's functions",
@@ -90,6 +106,10 @@ EXCEPTIONS = {
     ("profiler/_events", "backend.llvm"): "native Programs tell it about their runs; imported when somebody listens",
     ("profiler/_table", "backend.llvm"): "measures what the machine can do; imported when a table is printed",
     ("cli/cache", "backend.llvm"): "shows and clears the native backend's files",
+    ("streams", "lazy"): "an event computes what was recorded before it",
+    ("return_types", "functional"): "the classes of named results are made there",
+    ("types", "ir"): "names the public classes Size and memory_format, which rushlight has under these names",
+    ("types", "layout"): "as above, torch.layout",
     ("__init__", "*"): "the public names",
     ("surface", "*"): "names that load on first use",
 }  # fmt: skip
@@ -178,7 +198,9 @@ def test_backends_are_leaves() -> None:
     """What a backend needs of the package is in the left layers; no backend knows another, but for the reference."""
     for file, target in arrows():
         if file.startswith("backend/"):
-            assert target in ("errors", "config", "dtype", "device", "ir", "ops") or target.startswith("backend"), (
+            assert target in ("errors", "config", "lessons", "dtype", "device", "ir", "ops") or target.startswith(
+                "backend"
+            ), (
                 file,
                 target,
             )

@@ -26,6 +26,12 @@ OVERLOADS = {
     "squeeze": lambda x: x[:1].squeeze(),
     "squeeze one": lambda x: x[:1].squeeze(0),
     "squeeze two": lambda x: x[:1, :1].squeeze((0, 1)),
+    "number less a tensor": lambda x: 1 - x,
+    "remainder of a number": lambda x: x % 2,
+    "remainder of a tensor": lambda x: x % x,
+    "masked": lambda x: x.masked_fill(x > 0, 1),
+    "between, by a number": lambda x: x.lerp(x, 0.5),
+    "between, by a tensor": lambda x: x.lerp(x, x),
 }
 
 
@@ -37,6 +43,42 @@ def test_overloads_are_numbered(case):
         return node.name(), type(node).__name__, type(node.next_functions[0][0]).__name__
 
     assert name(rl) == name(torch)
+
+
+WHOLE = {
+    "split": lambda t, x: x.split(2)[0],
+    "split with sizes": lambda t, x: x.split([1, 2])[1],
+    "chunk": lambda t, x: x.chunk(3)[1],
+    "unbind": lambda t, x: x.unbind()[2],
+    "t": lambda t, x: x.t(),
+    "t of a vector": lambda t, x: x[0].t(),
+    "rsub": lambda t, x: t.rsub(x, x),
+    "std": lambda t, x: x.std(),
+    "std of rows": lambda t, x: x.std(1),
+    "dot": lambda t, x: t.dot(x[0], x[1]),
+    "mv": lambda t, x: x @ x[0],
+    "mm": lambda t, x: x @ x,
+    "vector times matrix": lambda t, x: x[0] @ x,
+    "batched": lambda t, x: t.stack([x, x]) @ x,
+    "bmm": lambda t, x: t.bmm(t.stack([x, x]), t.stack([x, x])),
+    "log1p": lambda t, x: x.log1p(),
+    "deg2rad": lambda t, x: x.deg2rad(),
+    "polygamma": lambda t, x: x.polygamma(1),
+    "i0e": lambda t, x: t.special.i0e(x),
+    "entr": lambda t, x: t.special.entr(x),
+    "xlog1py": lambda t, x: t.special.xlog1py(x, x),
+}
+
+
+@pytest.mark.parametrize("case", WHOLE)
+def test_functions_made_of_others_have_one_name(case):
+    names = []
+    for library in (rl, torch):
+        x = library.full((3, 3), 0.5, requires_grad=True)
+        y = WHOLE[case](library, x * 2)
+        y.sum().backward()
+        names.append((y.grad_fn.name(), x.grad.shape))
+    assert names[0] == names[1]
 
 
 def test_printed_tensors_show_the_overload():

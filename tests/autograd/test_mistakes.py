@@ -108,13 +108,6 @@ def test_hook_on_a_tensor_without_gradient():
         rl.ones(1).register_hook(print)
 
 
-def test_anomaly_detection_says_it_is_missing():
-    with pytest.raises(NotImplementedError, match="anomaly"):
-        rl.autograd.set_detect_anomaly(True)
-    with rl.autograd.set_detect_anomaly(False):
-        assert not rl.autograd.is_anomaly_enabled()
-
-
 def test_grad_mode_is_restored_after_an_error():
     with pytest.raises(ZeroDivisionError), rl.no_grad():
         raise ZeroDivisionError
@@ -136,8 +129,3 @@ def test_missing_second_derivatives_say_so_when_they_are_needed():
     assert g.tolist() == [[24.0, 96.0]]
     with pytest.raises(NotImplementedError, match="embedding_bag: the second derivative"):
         rl.autograd.grad(g.sum(), weight)
-
-
-def test_saved_tensor_hooks_say_what_to_use():
-    with pytest.raises(NotImplementedError, match="checkpoint"):
-        rl.autograd.graph.saved_tensors_hooks(lambda t: t, lambda t: t)

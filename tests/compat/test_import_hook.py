@@ -127,3 +127,18 @@ def test_the_real_library_is_not_needed():
     code = "import rushlight.compat as c; c.install(); import torch; print(torch is c.sys.modules['rushlight'])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert result.stdout == "True\n", result.stderr
+
+
+def test_the_version_is_that_of_the_pytorch_it_follows():
+    own = rushlight.__version__
+    with compat.redirected():
+        import torch
+
+        assert (
+            torch.__version__ >= "2.5"
+            and torch.__version__ > (2, 9)
+            and torch.__version__.split(".")[:2] == ["2", "13"]
+        )
+        assert torch.__version__.endswith(own) and torch.version.__version__ == torch.__version__
+        assert torch.torch is torch
+    assert rushlight.__version__ == rushlight.version.__version__ == own

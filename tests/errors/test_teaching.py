@@ -1,8 +1,8 @@
 """Every mistake of the source documents that must get an answer that teaches (M numbers of the specification).
 
 Each case makes the mistake in the documents' own form, under Rushlight and, where PyTorch raises too, under PyTorch: the
-class must be PyTorch's, and the whole message is compared with the one in snapshots.json. After a change of the words:
-`python tests/errors/test_teaching.py` writes that file anew; read the difference.
+class must be PyTorch's, and the whole message is compared with the one in snapshots.json, in English and in Chinese. After a
+change of the words: `python tests/errors/test_teaching.py` writes that file anew; read the difference.
 """
 
 from __future__ import annotations
@@ -14,62 +14,20 @@ import re
 import subprocess
 import sys
 import tempfile
-import traceback
 import types
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import mistakes_in_training  # noqa: F401  its cases join the others
 import pytest
+from mistakes import CASES, SNAPSHOTS, answer, case, make, start_anew
 
 import rushlight
-from rushlight.lazy.record import fresh_trace, local
-from rushlight.lazy.step import flush
-from rushlight.lazy.trie import clear
 from rushlight.vision import datasets, transforms
 
 ROOT = str(Path(rushlight.__file__).parents[1])
-SNAPSHOTS = Path(__file__).with_name("snapshots.json")
-CASES: dict[str, tuple[Callable[[Any], Any], bool]] = {}
-
-
-def case(name: str, *, raises_in_pytorch: bool = True) -> Callable[[Callable], Callable]:
-    """Register a mistake: a function of the `torch` module to make it with."""
-
-    def register(function: Callable) -> Callable:
-        CASES[name] = (function, raises_in_pytorch)
-        return function
-
-    return register
-
-
-def make(function: Callable[[Any], Any], torch: Any) -> tuple[BaseException | None, list[warnings.WarningMessage]]:
-    """What a mistake raises, and what it warns about."""
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        try:
-            function(torch)
-        except Exception as error:
-            return error, said
-    return None, said
-
-
-def answer(function: Callable[[Any], Any]) -> str:
-    """The whole answer as the user reads it, without what differs from machine to machine."""
-    flush()
-    local.backwards = 0
-    clear()  # an entry names the line that recorded it first: here, not in another test
-    fresh_trace()
-    error, said = make(function, rushlight)
-    parts = [f"{w.category.__name__}: {w.message}" for w in said]
-    if error is not None:
-        text = "".join(traceback.format_exception_only(error)).strip()
-        parts.append(text.removeprefix(f"{type(error).__module__}."))
-    text = re.sub(r"[^\s`'(]*?(\w+\.py):\d+", r"\1:N", "\n".join(parts))
-    text = re.sub(r"/\S*/(model\.pth)", r"\1", text)
-    text = text.replace("Can't get local object", "Can't pickle local object")  # pickle's words since Python 3.12
-    return re.sub(r"\b0x[0-9a-f]{6,}", "0x…", text)
 
 
 # --- M1, M2: shapes -------------------------------------------------------------------------------------------------
@@ -666,14 +624,26 @@ def no_driver(monkeypatch):
     sys.modules.pop("mynet", None)
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("name", CASES)
-def test_answer_is_the_one_that_was_agreed(name):
+def test_answer_is_the_one_that_was_agreed(name, language):
     expected = json.loads(SNAPSHOTS.read_text(encoding="utf-8"))
-    assert answer(CASES[name][0]) == expected[name]
+    assert answer(CASES[name][0], language) == expected[name][language]
 
 
 def test_no_answer_without_a_mistake():
     assert set(json.loads(SNAPSHOTS.read_text(encoding="utf-8"))) == set(CASES)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_answer_says_what_to_do(name):
+    said = json.loads(SNAPSHOTS.read_text(encoding="utf-8"))[name]
+    assert "Fix: " in said["en"] or re.search("[Dd]id you mean", said["en"])
+    assert "修复：" in said["zh"] or "是不是想写" in said["zh"]
+    for line in said["en"].splitlines():  # what can be silenced ends with how
+        assert ("AdviceWarning: " in line) == bool(
+            re.search(r'\(To silence it: torch.config.silenced \+= " [a-z-]+"\.\)$', line)
+        )
 
 
 @pytest.mark.parametrize("name", [name for name, (_, raises) in CASES.items() if raises])
@@ -690,12 +660,10 @@ WARNINGS = [name for name, (_, raises) in CASES.items() if not raises and name[:
 
 @pytest.mark.parametrize("name", WARNINGS)
 def test_warning_stands_at_the_users_line(name):
-    flush()
-    clear()
-    fresh_trace()
+    start_anew()
     error, said = make(CASES[name][0], rushlight)
     assert error is None
-    assert {w.filename for w in said} == {__file__}
+    assert {Path(w.filename).parent for w in said} == {Path(__file__).parent}
 
 
 @pytest.mark.parametrize("name", FIXED)
@@ -715,5 +683,8 @@ def test_python_itself_answers_for_a_mistyped_torch():
 
 if __name__ == "__main__":
     importlib.import_module("rushlight.device").nvidia_driver = lambda: False
-    snapshots = {name: answer(function) for name, (function, _) in CASES.items()}
+    snapshots = {
+        name: {language: answer(function, language) for language in ("en", "zh")}
+        for name, (function, _) in CASES.items()
+    }
     SNAPSHOTS.write_text(json.dumps(snapshots, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -17,7 +17,7 @@ from rushlight.lazy.record import fresh_trace
 from rushlight.lazy.step import flush
 from rushlight.lazy.trie import clear
 
-LOAD = plans.load
+LOAD, CODES = plans.load, native._codes
 
 
 @pytest.fixture(autouse=True)
@@ -83,6 +83,21 @@ def test_a_second_process_needs_no_pass_and_computes_the_same_bits(watched):
     watched.graphs = 0
     assert train() == first
     assert watched.graphs == 0
+
+
+def test_equal_steps_at_several_places_share_their_code(watched, monkeypatch):
+    monkeypatch.setattr(native, "_codes", CODES)
+    monkeypatch.setattr(plans, "load", lambda key, graph: None)
+    x = torch.arange(6.0)
+    for _ in range(3):  # each time after another step, so at another place
+        flush()
+        (x * 3).sum().item()
+        x = x.clone()
+        x.requires_grad_()
+        y = x.exp()
+        y.sum().item()
+        (y * 2).sum().item()
+    assert watched.graphs <= 4
 
 
 def test_across_processes(tmp_path):

@@ -30,17 +30,18 @@ def native(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Everything is compiled at once; the names of ops that ran on the reference nevertheless."""
     ran: list[str] = []
     monkeypatch.setattr(config, "reference_runs", 0)
-    call, reference = calls.call, Native.reference
+    reference = Native.reference
 
-    def recorded(graph: Any, layout: Any, node: Any) -> Any:
-        ran.append(node.op.name)
-        return call(graph, layout, node)
+    class Recorded(calls.Call):
+        def __init__(self, graph: Any, layout: Any, node: Any) -> None:
+            ran.append(node.op.name)
+            super().__init__(graph, layout, node)
 
     def whole(self: Native, *given: Any) -> Any:
         ran.append("everything")
         return reference(self, *given)
 
-    monkeypatch.setattr(lower.calls, "call", recorded)
+    monkeypatch.setattr(lower.calls, "Call", Recorded)
     monkeypatch.setattr(Native, "reference", whole)
     return ran
 
@@ -257,7 +258,8 @@ def test_indices_out_of_range_raise_what_the_reference_raises() -> None:
         refused("index", x, [np.array([0, 1]), np.array([bad, 0])], dims=(0, 1))
         refused("index_put", x, numbers((2, 3), "float32"), [np.array([0, bad])], dims=(0,), accumulate=True)
         refused("index_add_op", x, np.array([0, bad]), numbers((2, 3), "float32"), np.float32(1), dim=0)
-        refused("index_copy_op", x, np.array([0, bad]), numbers((2, 3), "float32"), dim=0)
+        for ends in (False, True):
+            refused("index_copy_op", x, np.array([0, bad]), numbers((2, 3), "float32"), dim=0, ends=ends)
     for bad in (12, -13, 10**14):
         refused("take", x, np.array([0, bad]))
     for bad in (-1, 4, 10**14):
@@ -294,21 +296,15 @@ def test_index_put(native: list[str], dtype: str, turned: bool) -> None:
 @pytest.mark.parametrize("turned", [False, True])
 def test_index_add_and_copy(native: list[str], dtype: str, turned: bool) -> None:
     kind = dtype if dtype in ("float16", "bfloat16") else None
-    index = np.array([0, 2, 2, 1, -1, 0])
+    index = np.array([0, 2, 2, 1, 2, 0])
     for shape in ((3,), (3, 70), (5, 3, 4), (40, 3)):
         dim = shape.index(3)
         source = numbers((*shape[:dim], 6, *shape[dim + 1 :]), dtype, 1)
         alpha = 2 if dtype in ("int64", "int32", "uint8", "int8") else 1.5
         check("index_add_op", numbers(shape, dtype), index, source, alpha, dim=dim, kind=kind, turned=turned)
-        check(
-            "index_copy_op",
-            numbers(shape, dtype),
-            index[:4],
-            source.take(range(4), dim),
-            dim=dim,
-            kind=kind,
-            turned=turned,
-        )
+        for ends, places in ((False, index[:4]), (True, index[:4] - 3)):
+            rows = source.take(range(4), dim)
+            check("index_copy_op", numbers(shape, dtype), places, rows, dim=dim, ends=ends, kind=kind, turned=turned)
     assert not native
 
 

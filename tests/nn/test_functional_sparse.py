@@ -64,8 +64,8 @@ def test_embedding_mistakes():
         F.embedding(rl.tensor([1.0]), rl.tensor(TABLE))
     with pytest.raises(AssertionError, match="Padding_idx"):
         F.embedding(rl.tensor([1]), rl.tensor(TABLE), padding_idx=9)
-    with pytest.raises(NotImplementedError, match="sparse"):
-        F.embedding(rl.tensor([1]), rl.tensor(TABLE), sparse=True)
+    with pytest.raises(RuntimeError, match="scale_grad_by_freq"):
+        F.embedding(rl.tensor([1]), rl.tensor(TABLE, requires_grad=True), sparse=True, scale_grad_by_freq=True)
 
 
 @pytest.mark.parametrize("mode", ["sum", "mean", "max"])

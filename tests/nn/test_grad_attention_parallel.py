@@ -68,8 +68,6 @@ def test_data_parallel_calls_its_module() -> None:
     parallel = rl.nn.parallel
     assert parallel.data_parallel(rl.nn.Identity(), rl.ones(2)).tolist() == [1, 1]
     assert parallel.DataParallel is rl.nn.DataParallel
-    with pytest.raises(NotImplementedError, match="one process.*DataParallel"):
-        parallel.DistributedDataParallel(rl.nn.Linear(1, 1))
 
 
 LOSSES: list[tuple[dict[str, Any], Any]] = [

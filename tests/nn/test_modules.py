@@ -210,9 +210,18 @@ def test_calling_forward_directly_warns_once():
         def forward(self, x):
             return super().forward(x) + 1
 
+    class OwnCall(Direct):
+        def __init__(module):
+            super().__init__()
+            module.width = module.forward(3)
+
+        def __call__(self, x):
+            return self.forward(x) + 2
+
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert Direct()(1) == 1 and Below()(1) == 2
+        assert OwnCall()(1) == 3 and OwnCall().width == 3
         model = Below()
         original = model.forward  # wrapping is not calling
         model.forward = lambda x: original(x) * 10

@@ -89,6 +89,14 @@ BAD = {
     "fliplr": lambda t: t.fliplr(t.ones(3)),
     "flipud": lambda t: t.flipud(t.ones(())),
     "roll": lambda t: t.roll(t.ones(3), ()),
+    "repeat negative": lambda t: t.ones(2, 3).repeat(-2, -1),
+    "in a list": lambda t: [2] in t.ones(3),
+    "full of an object": lambda t: t.full((2,), object()),
+    "out of no tensor": lambda t: t.triu(t.ones(2, 2), out=3),
+    "dtype of no dtype": lambda t: t.softmax(t.ones(2), 0, dtype=t.strided),
+    "number beyond 64 bits": lambda t: t.tensor([1, 2]) // 2**64,
+    "list for a tensor": lambda t: t.ne(t.ones(2), []),
+    "roll scalar": lambda t: t.roll(t.ones(()), 1, 0),
     "embedding": lambda t: t.nn.functional.embedding(t.tensor([0]), t.ones(())),
     "conv2d": lambda t: t.nn.functional.conv2d(t.ones(1, 1, 4, 3), t.ones(1, 2, 2), padding="same"),
     "max_pool3d": lambda t: t.nn.functional.max_pool3d(t.ones(0, 1, 2, 10), 1),
@@ -192,3 +200,8 @@ def test_out_is_written(name: str) -> None:
     ours, theirs = call(rushlight), call(torch)
     assert ours.shape == theirs.shape
     assert ours.flatten().tolist() == pytest.approx(theirs.flatten().tolist())
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int64", "float32"])
+def test_masked_select_takes_a_mask_of_bools(dtype):
+    agree(lambda t: t.ones(2).masked_select(t.tensor([1, 0], dtype=getattr(t, dtype))))

@@ -181,7 +181,7 @@ def test_scheduler_before_optimizer_warns_once_at_the_users_line():
     optimizer = make(rushlight)
     scheduler = rushlight.optim.lr_scheduler.StepLR(optimizer, 3)
     ((category, text, filename),) = caught(scheduler.step)
-    assert category is UserWarning and filename == __file__
+    assert issubclass(category, UserWarning) and filename == __file__
     assert "before optimizer.step()" in text and "call `optimizer.step()` first" in text
     assert caught(scheduler.step) == []
 

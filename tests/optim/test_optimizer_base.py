@@ -167,12 +167,6 @@ def test_parameter_twice_in_a_group_is_updated_twice():
     assert seen[0].filename == __file__
 
 
-@pytest.mark.parametrize("option", ["capturable", "differentiable"])
-def test_options_without_a_meaning_here_say_so(option):
-    with pytest.raises(NotImplementedError, match=f"{option}=True"):
-        optim.Adam([leaf()], **{option: True})
-
-
 def test_foreach_and_fused_change_nothing():
     results = []
     for options in ({}, {"foreach": True}, {"fused": True}):
@@ -210,6 +204,31 @@ def test_step_hooks():
     optimizer.register_step_pre_hook(lambda opt, args, kwargs: 3)
     with pytest.raises(RuntimeError, match="None or a pair"):
         optimizer.step()
+
+
+def test_an_optimizer_around_another_without_super_init():
+    class Every(optim.Optimizer):
+        def __init__(self, inner, k):
+            self.inner, self.k, self.param_groups, self.steps = inner, k, inner.param_groups, 0
+
+        def step(self, closure=None):
+            self.steps += 1
+            if self.steps % self.k == 0:
+                self.inner.step(closure)
+
+    weight = leaf()
+    weight.grad = rushlight.ones(2)
+    optimizer = Every(optim.SGD([weight], lr=0.5), 2)
+    before = weight.tolist()
+    for _ in range(3):
+        optimizer.step()
+    assert weight.tolist() == [w - 0.5 for w in before]
+    optimizer.zero_grad()
+    assert weight.grad is None
+    seen = []
+    optimizer.register_step_post_hook(lambda *call: seen.append(call[0] is optimizer))
+    optimizer.step()
+    assert seen == [True]
 
 
 def test_hooks_of_every_optimizer():

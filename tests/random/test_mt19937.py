@@ -74,7 +74,7 @@ def test_integer_fills(n):
     check(lambda e: S.random_from_to(e, n, -(2**63), None), lambda: empty(n, "int64").random_(-(2**63), None))
     check(lambda e: S.randperm(e, n), lambda: torch.randperm(n))
     check(lambda e: S.randperm(e, n, "float32"), lambda: torch.randperm(n, dtype=torch.float32))
-    for name in S.FULL_RANGE:
+    for name in S.FULL_RANGE.keys() - {"uint16", "uint32", "uint64"}:  # which PyTorch refuses to draw
         check(lambda e: S.random_full(e, n, name), lambda: empty(n, name).random_())  # noqa: B023
 
 

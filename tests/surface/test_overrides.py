@@ -294,3 +294,15 @@ def test_a_layer_can_be_taken_away_again():
     assert function(1) == ("outer", 12)
     release([function], rank=5)
     assert function(1) == 12 and function.__code__ is before
+
+
+def test_functions_that_load_late_take_part():
+    class Noted(torch.Tensor):
+        names: list[str] = []
+
+        @classmethod
+        def __torch_function__(cls, func, types, args=(), kwargs=None):
+            cls.names.append(func.__name__)
+            return super().__torch_function__(func, types, args, kwargs or {})
+
+    assert type(torch.special.entr(Noted([1.0]))) is Noted and "entr" in Noted.names

@@ -45,7 +45,7 @@ def test_reset_forgets_and_everything_goes_on():
 
 
 def test_jit_says_what_to_use():
-    for name in ("script", "trace", "load", "save", "freeze"):
+    for name in ("trace_module", "freeze"):
         with pytest.raises(NotImplementedError, match=f"torch.jit.{name}.*Fix"):
             getattr(torch.jit, name)(None)
 
@@ -53,6 +53,11 @@ def test_jit_says_what_to_use():
     def f(x):
         return x
 
+    assert torch.jit.script(f) is f and isinstance(torch.jit.script(torch.nn.Linear(2, 1)), torch.nn.Linear)
+    with pytest.raises(TypeError, match="torch.jit.script.*int"):
+        torch.jit.script(1)
+    with pytest.raises(NotImplementedError, match="nn.Module"):
+        torch.jit.ScriptModule()
     assert torch.jit.ignore(drop=True)(f) is f and torch.jit.unused(f) is f and torch.jit.export(f) is f
     assert not torch.jit.is_scripting() and not torch.jit.is_tracing()
     assert torch.jit.annotate(list[int], [1]) == [1] and torch.jit.wait(torch.jit.fork(f, 3)) == 3
@@ -293,3 +298,16 @@ def test_the_import_hook_knows_the_rooms():
         assert t is torch
         assert_close(t.ones(1), t.ones(1))
         assert t.cuda.amp.autocast is not None and np is not None
+
+
+def test_names_of_annotations_for_torchscript():
+    import typing
+
+    from rushlight.jit import annotations
+
+    assert annotations.List is typing.List and annotations.BroadcastingList2[int] == typing.List[int]  # noqa: UP006
+    assert torch.jit._script_if_tracing is torch.jit.script_if_tracing and torch.jit.Final is typing.Final
+    assert not torch._subclasses.fake_tensor.is_fake(torch.ones(1))
+    assert not isinstance(torch.ones(2).shape[0], torch.SymInt) and torch.SymFloat is not torch.SymBool
+    assert torch.Future is torch.futures.Future and torch._C._log_api_usage_once("here") is None
+    assert torch.hub.HASH_REGEX.search("resnet18-f37072fd.pth")[1] == "f37072fd"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import numpy as np
 import pytest
 
@@ -129,3 +131,42 @@ def test_iteration_membership_and_length() -> None:
         iter(rushlight.tensor(1))
     with pytest.raises(TypeError):
         len(rushlight.tensor(1))
+
+
+SEQUENCES = [
+    range(2), (range(2), range(1, 3)), (range(3), 1), (slice(None), range(2)), range(0), deque([0, 1]), ((0, 1), (1, 2)),
+    ([0, 1], (1, 2)), (0, (1, 2)), ((0, 1),), (..., range(2)), ((True, False, True),), ((),),
+]  # fmt: skip
+LISTS = [
+    [range(2), [0, 1]],
+    [[0, 1], [1, 0]],
+    [[0, 1]],
+    [[[0, 1]]],
+    [slice(0, 1)],
+    [None, 0],
+    [..., 0],
+    [np.array([0, 1])],
+]
+
+
+@pytest.mark.parametrize("index", SEQUENCES, ids=str)
+def test_any_sequence_is_an_index(index):
+    ours, theirs = (m.arange(24.0).reshape(3, 4, 2) for m in (rushlight, torch))
+    assert ours[index].tolist() == theirs[index].tolist()
+    ours[index], theirs[index] = -1.0, -1.0
+    assert ours.tolist() == theirs.tolist()
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("index", LISTS, ids=str)
+def test_a_list_that_stands_for_a_tuple(index):
+    ours, theirs = (m.arange(24.0).reshape(3, 4, 2) for m in (rushlight, torch))
+    assert ours[index].tolist() == theirs[index].tolist()
+    ours[index], theirs[index] = -1.0, -1.0
+    assert ours.tolist() == theirs.tolist()
+
+
+def test_such_a_list_warns():
+    x = rushlight.arange(6).reshape(2, 3)
+    with pytest.warns(UserWarning, match=r"x\[tuple\(indices\)\]"):
+        assert x[[rushlight.tensor([0, 1]), rushlight.tensor([2, 0])]].tolist() == [2, 3]

@@ -30,7 +30,13 @@ def supported(graph: Graph, node: Node) -> bool:
     batches = {tuple(metas[name].shape[:-2]) for name in ("q", "k", "v")}
     mask = metas.get("mask")
     fits = mask is None or kind_of(mask) in (*kinds, "bool") and mask.ndim <= metas["q"].ndim
-    return len(kinds) == 1 and kinds <= {"f32", "f64"} and len(batches) == 1 and fits and all(m.numel for m in metas.values())
+    return (
+        len(kinds) == 1
+        and kinds <= {"f32", "f64"}
+        and len(batches) == 1
+        and fits
+        and all(m.numel for m in metas.values())
+    )
 
 
 def layer(graph: Graph, node: Node, layout: Layout, contiguous: Callable[[int], Place]) -> list[Instruction]:

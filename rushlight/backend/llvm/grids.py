@@ -272,7 +272,11 @@ class Grid:
         for number, o in enumerate(self.operands):
             steps = [d.strides[number] for d in dims]
             single = not any(steps) and not o.written
-            along = "scalar" if single else {0: "0", 1: "1", -1: "-1"}.get(vector_dim.strides[number] if vector_dim else 0, "s")
+            along = (
+                "scalar"
+                if single
+                else {0: "0", 1: "1", -1: "-1"}.get(vector_dim.strides[number] if vector_dim else 0, "s")
+            )
             nest.buffers.append(Buffer(kind_of(o.place.meta), along))
             words.append((o.place.storage, o.place.offset))
             if not single:

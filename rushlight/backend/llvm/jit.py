@@ -57,7 +57,9 @@ def addresses(texts: Sequence[str]) -> list[int]:
         with lock:
             missing = {n: text for n, text in zip(names, texts, strict=True) if n not in _addresses}
             if missing:
-                _addresses.update(_link(_objects(list(missing.values()), [{"kernel": n} for n in missing]), list(missing)))
+                _addresses.update(
+                    _link(_objects(list(missing.values()), [{"kernel": n} for n in missing]), list(missing))
+                )
     return [_addresses[n] for n in names]
 
 

@@ -107,7 +107,9 @@ class Layout:
         found = self.places.get(value)
         if found is None and value in self.graph.constants:
             meta = self.graph.metas[value]
-            found = self.places[value] = self.constant(self.graph.constants[value], meta.variant(stride=(0,) * meta.ndim))
+            found = self.places[value] = self.constant(
+                self.graph.constants[value], meta.variant(stride=(0,) * meta.ndim)
+            )
         if found is None:
             node = self.sources[value]
             source, meta = self.place(node.inputs[0]), self.graph.metas[value]

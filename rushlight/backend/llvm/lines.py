@@ -55,7 +55,8 @@ class Operand:
 class Lines:
     """A kernel's dimensions and buffers, from which its Spec and its words follow.
 
-    dear   an element costs so much that lines become vectors even where their elements do not lie side by side
+    dear     an element costs so much that lines become vectors even where their elements do not lie side by side
+    checks   the kernel looks at values, and may say that one is wrong
     """
 
     free: list[int]
@@ -63,6 +64,7 @@ class Lines:
     operands: list[Operand]
     words: list[int] = field(default_factory=list)
     dear: bool = False
+    checks: bool = True
 
     def __post_init__(self) -> None:
         kept = [d for d in range(len(self.free)) if self.free[d] != 1]
@@ -112,7 +114,7 @@ class Lines:
         words: list[Word] = [*self.free, *self.walked, _BLOCK]
         for o in self.operands:
             words += [(o.place.storage, o.place.offset), *o.free, *o.walked]
-        words += [*self.words, (STATUS, 0)]
+        words += [*self.words, (STATUS, 0)] if self.checks else self.words
         units = math.prod(self.free)
         if self.lanes > 1:
             units = math.prod(self.free[:-1]) * -(-self.free[-1] // _BLOCK)
@@ -148,11 +150,12 @@ class Kernel:
         self.words = [w.argument(after + k) for k in range(spec.words)]
         self.status = after + spec.words
         self.mask: str | None = None
+        self.end = "%end"  # where the units end
 
     def text(self, body: Callable[[list[str]], None]) -> str:
         """The whole module."""
         w = self.w
-        with w.loop("%begin", "%end") as unit:
+        with w.loop("%begin", self.end) as unit:
             if self.lanes == 1:
                 body(self._at(unit.index, self.spec.free))
             else:

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from rushlight.backend.llvm import attend, calls, grids, lookups, pools, products, put, recurrent, scan, scatter, target
+from rushlight.backend.llvm import (
+    attend,
+    calls,
+    grids,
+    lookups,
+    pools,
+    products,
+    put,
+    recurrent,
+    rows,
+    scan,
+    scatter,
+    sorting,
+    target,
+)  # fmt: skip
 from rushlight.backend.llvm.grids import may_fail
 from rushlight.backend.llvm.instruction import Instruction
 from rushlight.backend.llvm.layout import STATUS, Layout, Place, Storage, span
@@ -15,7 +29,7 @@ from rushlight.ir.op import TABLE
 PRODUCTS = ("matmul", "convolution", "convolution_weight_backward")
 # Ops that write a value into a window of another, by the view that the window is.
 WRITES = {op.write.name: op for op in TABLE.values() if op.write is not None and not op.untracked}
-LAYERS = {name: room for room in (attend, pools, put, recurrent, scan) for name in room.LEADERS}
+LAYERS = {name: room for room in (attend, pools, put, recurrent, rows, scan, sorting) for name in room.LEADERS}
 LEADERS = (*PRODUCTS, *WRITES, *LAYERS, "cat", "stack", "embedding_backward")
 
 
@@ -24,7 +38,7 @@ def has_code(graph: Graph, node: Node) -> bool:
     name = node.op.name
     if not target.current().half and any(graph.metas[v].dtype is float16 for v in (*node.operands(), *node.outputs)):
         return False
-    if lookups.checks(name) and not graph.metas[node.outputs[0]].numel:
+    if (lookups.checks(name) or name in grids.LOOKUPS) and not graph.metas[node.outputs[0]].numel:
         return False  # no element would look at the indices
     if name in PRODUCTS:
         return products.supported(graph, node)
@@ -133,7 +147,9 @@ class Lowering:
             if group.is_nest and (tuple(a.shape) != group.shape or group.reduced):
                 return False
             if not group.is_nest and (tuple(a.shape) != group.shape or source in group.nodes[0].operands()):
-                return False
+                return (
+                    group.leader == "rows_add_op" and source not in group.nodes[0].operands()[1:]
+                )  # adds to what lies there
         return True
 
     def _place_temporaries(self, index: int, group: Group) -> list[int]:
@@ -282,7 +298,9 @@ class Lowering:
         """Whoever writes an output that replaces a leaf writes the leaf, and not before everything is checked."""
         leaves = {s.index: s for s in (p.storage for p in self.layout.places.values()) if s.kind == "leaf"}
         for i in self.instructions:
-            replaced = [leaves[self.donated[s.index]] for s in i.writes if s.kind == "output" and s.index in self.donated]
+            replaced = [
+                leaves[self.donated[s.index]] for s in i.writes if s.kind == "output" and s.index in self.donated
+            ]
             i.writes += replaced
             if replaced:
                 i.reads.append(STATUS)

@@ -260,7 +260,9 @@ class _Kernel:
                 loop.next = body(self._moved(at, last, loop.index), w.add(row, loop.index), mask, loop.values)
             return loop.values
 
-        sums = self._cascade(whole, lanes * _CASCADE, sums, types, reduces, lambda start, stop, sums: run(start, stop, False, sums))
+        sums = self._cascade(
+            whole, lanes * _CASCADE, sums, types, reduces, lambda start, stop, sums: run(start, stop, False, sums)
+        )
         return run(whole, self.length, True, sums) if lanes > 1 else list(sums)
 
     def _down(

@@ -29,7 +29,9 @@ from rushlight.ir.graph import Graph
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import TABLE, Op
 
-_ADDRESSES = range(1 << 32, 1 << 48)  # what could be an address in this process; no size comes near, bits of a float64 lie above
+_ADDRESSES = range(
+    1 << 32, 1 << 48
+)  # what could be an address in this process; no size comes near, bits of a float64 lie above
 _PLAIN = (type(None), bool, int, float, complex, str, dtype, device)
 
 
@@ -147,7 +149,8 @@ def _portable(word: Word, tables: dict[int, int]) -> Any:
 def _unpacked(facts: dict[str, Any], entries: Sequence[Any]) -> Instruction:
     facts["entries"] = [entries[index] for index in facts["entries"]]
     facts["words"] = [
-        facts["keep"][word[1]].ctypes.data if word.__class__ is tuple and word[0] == "table" else word for word in facts["words"]
+        facts["keep"][word[1]].ctypes.data if word.__class__ is tuple and word[0] == "table" else word
+        for word in facts["words"]
     ]
     if facts["call"] is not None:
         facts["call"] = facts["call"].placed(entries)

@@ -96,7 +96,9 @@ def _traffic(*metas: Meta) -> int:
     return sum(m.numel * m.dtype.itemsize for m in metas)
 
 
-def _text(write: Callable[..., str], spec: Any, epilogue: Epilogue | None = None, first: int = 0, lanes: int = 0) -> str:
+def _text(
+    write: Callable[..., str], spec: Any, epilogue: Epilogue | None = None, first: int = 0, lanes: int = 0
+) -> str:
     """A kernel's text; written once for each structure and epilogue."""
     family = target.current().name
     if epilogue is None:

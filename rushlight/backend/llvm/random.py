@@ -136,6 +136,10 @@ def _randint(memory: str, kind: dtype) -> Fill:
 
 
 def _random_full(memory: str, kind: dtype) -> Fill:
+    if kind.name == "uint64":
+        return lambda engine, operands, out: _integers(engine, memory, out, 0, 1, True, everything=True)
+    if kind.name == "uint32":
+        return lambda *_: False  # a whole word is no remainder that the kernel can take
     span, wide = FULL_RANGE[kind.name], kind.name in ("int64", "float64")
     return lambda engine, operands, out: _integers(engine, memory, out, 0, span, wide)
 

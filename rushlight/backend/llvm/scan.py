@@ -92,7 +92,7 @@ def layer(graph: Graph, node: Node, layout: Layout, contiguous: Callable[[int], 
             Operand(p, [p.stride[d] for d in others], [p.stride[dim] if ndim else 0], p is not source)
             for p in (*places, source)
         ],
-        dear=node.op.name not in ("cumsum", "cumprod"),
+        dear=node.op.name not in ("cumsum", "cumprod"), checks=False,
     )  # fmt: skip
     kind = register_kind(lines.operands[0].kind)
     rate = 10.0 if node.op.name == "logcumsumexp" else 1.5

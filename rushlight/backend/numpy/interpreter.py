@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from rushlight.backend.numpy.half import convert, to_compute, to_storage
-from rushlight.dtype import bfloat16, dtype, float16
-from rushlight.errors import OutOfMemoryError, explain_error, show_line
+from rushlight.dtype import BITS, dtype, float16
+from rushlight.errors import NumberRangeError, OutOfMemoryError, explain_error, show_line
 from rushlight.ir.graph import Graph, Node
 from rushlight.ir.meta import Meta
+from rushlight.lessons import say
 
 
 def compile_graph(graph: Graph) -> Callable[..., list[np.ndarray]]:
@@ -21,11 +22,7 @@ def compile_graph(graph: Graph) -> Callable[..., list[np.ndarray]]:
     numbers_in = [(v, k, graph.metas[v].dtype.storage) for v, k in number_of.items()]
     nodes = []
     for node in graph.nodes:
-        if (
-            node.op.name == "cast"
-            and node.inputs[0] in number_of
-            and graph.metas[node.outputs[0]].dtype is not bfloat16
-        ):
+        if node.op.name == "cast" and node.inputs[0] in number_of and graph.metas[node.outputs[0]].dtype not in BITS:
             # a number is made in the dtype that it is used in, without a step of its own
             out = node.outputs[0]
             numbers_in.append((out, number_of[node.inputs[0]], graph.metas[out].dtype.storage))
@@ -134,7 +131,7 @@ def _step(graph: Graph, node: Node) -> Callable[[dict, Sequence], None]:
         return several
     out, kind = node.outputs[0], kinds[0]
     storage = kind.storage
-    plain = all(graph.metas[v].dtype not in (float16, bfloat16) for v in (*node.operands(), out))
+    plain = all(graph.metas[v].dtype not in (float16, *BITS) for v in (*node.operands(), out))
     simple = plain and all(item.__class__ is int for item in node.inputs)
     a, b = (*node.inputs, None, None)[:2]
 
@@ -187,7 +184,15 @@ def placed(error: Exception, node: Node) -> Exception:
     """The same error, naming the user's line that recorded the op."""
     if isinstance(error, MemoryError):
         error = OutOfMemoryError(explain_error(node.op.name, got=f"no memory: {error}", fix="use smaller tensors"))
+    elif type(error) in (OverflowError, ZeroDivisionError):
+        error = NumberRangeError(
+            explain_error(node.op.name, got=str(error), expected="a number that the dtype can hold")
+        )
+    elif type(error).__module__.startswith("numpy"):  # NumPy's own classes are none of PyTorch's
+        plain = (IndexError, TypeError, ValueError, RuntimeError, Exception)
+        error = next(c for c in plain if isinstance(error, c))(explain_error(node.op.name, got=str(error)))
     if node.entry is not None and node.entry.line[1]:
-        error.add_note(f"recorded at {show_line(node.entry.line)}")
+        words = "note/recorded-in" if node.entry.module else "note/recorded-at"
+        error.add_note(say(words, line=show_line(node.entry.line), module=node.entry.module))
     error.rushlight_entry = node.entry  # type: ignore[attr-defined]
     return error

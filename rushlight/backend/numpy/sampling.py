@@ -22,7 +22,7 @@ from rushlight.errors import explain_error
 # What `random_()` without bounds draws below: the largest value of an integer type, the last exact integer of a float.
 FULL_RANGE = {
     "bool": 2, "uint8": 2**8, "int8": 2**7, "int16": 2**15, "int32": 2**31, "int64": 2**63,
-    "float16": 2**11 + 1, "bfloat16": 2**8 + 1, "float32": 2**24 + 1, "float64": 2**53 + 1,
+    "uint16": 2**16, "uint32": 2**32, "float16": 2**11 + 1, "bfloat16": 2**8 + 1, "float32": 2**24 + 1, "float64": 2**53 + 1,
 }  # fmt: skip
 _GROUPS = 1 << 15  # samples that `normal` transforms at a time: its arrays stay in cache
 DIGITS = {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 53}
@@ -82,6 +82,8 @@ def uniform(engine: Engine, shape: Any, low: float = 0.0, high: float = 1.0, dty
 
 def _complex(name: str, draw: Callable[[str], np.ndarray]) -> np.ndarray:
     """Pairs of reals read as one complex number each."""
+    if name == "complex32":  # the halves come as float32
+        return draw("float16").view("complex64")
     return draw("float32" if name == "complex64" else "float64").view(name)
 
 
@@ -229,6 +231,8 @@ def representable(low: int, high: int, name: str) -> tuple[int, int]:
 def random_full(engine: Engine, shape: Any, dtype: Any) -> np.ndarray:
     """`random_()` without bounds: every non-negative value of an integer type, every exact integer of a float type."""
     name = _name(dtype)
+    if name == "uint64":
+        return engine.words64(_count(shape)).reshape(shape)
     values = _modulo(engine, _count(shape), FULL_RANGE[name], wide=name in ("int64", "float64"))
     return round_to(values, name).reshape(shape)
 

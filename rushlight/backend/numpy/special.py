@@ -270,10 +270,15 @@ def polygamma(n: int, x: np.ndarray) -> np.ndarray:
         low = wide < 0.5
         value = _hurwitz(2.0, np.where(low, 1 - wide, wide))
         return np.where(low, (math.pi / np.sin(math.pi * wide)) ** 2 - value, value).astype(x.dtype)
+    if n > 170:  # n! is beyond float64
+        value = (math.inf if n % 2 else -math.inf) * zeta(np.full(wide.shape, n + 1.0), wide)
+        return np.where(wide < 0, np.nan, value).astype(x.dtype)
     factor = math.factorial(n) * (1.0 if n % 2 else -1.0)
     low = wide < 0
     value = factor * zeta(np.full(wide.shape, n + 1.0), np.where(low, 1 - wide, wide))
-    if low.any():  # reflection: (-1)**n psi_n(1 - x) - psi_n(x) = pi (d/dx)**n cot(pi x)
+    if n > 120:  # nor are the numbers that reflection needs
+        value = np.where(low, np.nan, value)
+    elif low.any():  # reflection: (-1)**n psi_n(1 - x) - psi_n(x) = pi (d/dx)**n cot(pi x)
         turn = 1 / np.tan(math.pi * (wide - np.floor(wide)))
         bend = np.polynomial.polynomial.polyval(turn, cotangent_derivative(n)) * math.pi ** (n + 1)
         value = np.where(low, np.where(wide == np.floor(wide), factor * np.inf, (-1.0) ** n * value - bend), value)

@@ -48,7 +48,12 @@ class SELU(_Inplace):
 
 
 class SiLU(_Inplace):
-    """x · sigmoid(x)."""
+    """x · sigmoid(x).
+
+    >>> import rushlight as torch
+    >>> torch.nn.SiLU()(torch.tensor([-1.0, 1.0]))
+    tensor([-0.2689,  0.7311])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return F.silu(input, self.inplace)
@@ -82,7 +87,12 @@ class Hardswish(_Inplace):
 
 
 class Hardtanh(Module):
-    """x held between min_val and max_val."""
+    """x held between min_val and max_val.
+
+    >>> import rushlight as torch
+    >>> torch.nn.Hardtanh()(torch.tensor([-3.0, 0.5]))
+    tensor([-1.0000,  0.5000])
+    """
 
     def __init__(
         self,
@@ -114,7 +124,12 @@ class Hardtanh(Module):
 
 
 class ReLU6(Hardtanh):
-    """min(max(0, x), 6)."""
+    """min(max(0, x), 6).
+
+    >>> import rushlight as torch
+    >>> torch.nn.ReLU6()(torch.tensor([-1.0, 9.0]))
+    tensor([0., 6.])
+    """
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__(0.0, 6.0, inplace)
@@ -124,7 +139,12 @@ class ReLU6(Hardtanh):
 
 
 class LeakyReLU(Module):
-    """x where x > 0, negative_slope · x elsewhere."""
+    """x where x > 0, negative_slope · x elsewhere.
+
+    >>> import rushlight as torch
+    >>> torch.nn.LeakyReLU(0.1)(torch.tensor([-1.0, 1.0]))
+    tensor([-0.1000,  1.0000])
+    """
 
     def __init__(self, negative_slope: float = 1e-2, inplace: bool = False) -> None:
         super().__init__()
@@ -139,7 +159,12 @@ class LeakyReLU(Module):
 
 
 class PReLU(Module):
-    """LeakyReLU whose slope is learned: one for all, or one for each of num_parameters channels."""
+    """LeakyReLU whose slope is learned: one for all, or one for each of num_parameters channels.
+
+    >>> import rushlight as torch
+    >>> torch.nn.PReLU()(torch.tensor([-1.0, 1.0])).tolist()
+    [-0.25, 1.0]
+    """
 
     def __init__(self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None) -> None:
         super().__init__()
@@ -176,7 +201,12 @@ class RReLU(Module):
 
 
 class ELU(Module):
-    """x where x > 0, alpha · (eˣ − 1) elsewhere."""
+    """x where x > 0, alpha · (eˣ − 1) elsewhere.
+
+    >>> import rushlight as torch
+    >>> torch.nn.ELU()(torch.tensor([-1.0, 1.0]))
+    tensor([-0.6321,  1.0000])
+    """
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
         super().__init__()
@@ -198,7 +228,12 @@ class CELU(ELU):
 
 
 class GELU(Module):
-    """x · Φ(x), Φ the normal distribution function; approximate='tanh' uses its tanh form."""
+    """x · Φ(x), Φ the normal distribution function; approximate='tanh' uses its tanh form.
+
+    >>> import rushlight as torch
+    >>> torch.nn.GELU()(torch.tensor([-1.0, 1.0]))
+    tensor([-0.1587,  0.8413])
+    """
 
     def __init__(self, approximate: str = "none") -> None:
         super().__init__()
@@ -212,7 +247,12 @@ class GELU(Module):
 
 
 class Sigmoid(Module):
-    """1 / (1 + e⁻ˣ)."""
+    """1 / (1 + e⁻ˣ).
+
+    >>> import rushlight as torch
+    >>> torch.nn.Sigmoid()(torch.tensor([0.0, 2.0]))
+    tensor([0.5000, 0.8808])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return rushlight.sigmoid(input)
@@ -226,7 +266,12 @@ class LogSigmoid(Module):
 
 
 class Tanh(Module):
-    """(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)."""
+    """(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ).
+
+    >>> import rushlight as torch
+    >>> torch.nn.Tanh()(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.7616])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return rushlight.tanh(input)
@@ -247,7 +292,12 @@ class Softsign(Module):
 
 
 class Softplus(Module):
-    """log(1 + e^(beta·x)) / beta; x itself where beta·x > threshold."""
+    """log(1 + e^(beta·x)) / beta; x itself where beta·x > threshold.
+
+    >>> import rushlight as torch
+    >>> torch.nn.Softplus()(torch.tensor([0.0]))
+    tensor([0.6931])
+    """
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
         super().__init__()

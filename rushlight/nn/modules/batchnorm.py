@@ -117,13 +117,21 @@ class _BatchNorm(_NormBase):
 
 
 class BatchNorm1d(_BatchNorm):
-    """Batch normalisation of (N, C) or (N, C, L)."""
+    """Batch normalisation of (N, C) or (N, C, L).
+
+    >>> import rushlight as torch
+    >>> torch.nn.BatchNorm1d(2)(torch.ones(4, 2)).shape
+    torch.Size([4, 2])
+    """
 
     _input_dims = (2, 3)
 
 
 class BatchNorm2d(_BatchNorm):
     """Batch normalisation of (N, C, H, W).
+
+    In training, the mean and variance of the batch over (N, H, W), which also move the running ones by `momentum`;
+    after eval(), the running ones. ValueError for another number of dimensions.
 
     >>> import rushlight as torch
     >>> m = torch.nn.BatchNorm2d(3)

@@ -161,7 +161,12 @@ class _Conv(_ConvNd):
 
 
 class Conv1d(_Conv):
-    """Convolution over (N, C, L): out = floor((L + 2·padding − dilation·(kernel − 1) − 1) / stride) + 1."""
+    """Convolution over (N, C, L): out = floor((L + 2·padding − dilation·(kernel − 1) − 1) / stride) + 1.
+
+    >>> import rushlight as torch
+    >>> torch.nn.Conv1d(16, 33, 3, stride=2)(torch.ones(20, 16, 50)).shape
+    torch.Size([20, 33, 24])
+    """
 
     _dims = 1
 
@@ -173,6 +178,9 @@ class Conv2d(_Conv):
     """Convolution over (N, C, H, W): size becomes floor((size + 2·padding − dilation·(kernel − 1) − 1) / stride) + 1.
 
     `padding` is numbers, 'valid' or 'same'; `padding_mode` fills it with zeros, 'reflect', 'replicate' or 'circular'.
+
+    Shapes: (N, C, H, W) or (C, H, W), where C is in_channels; RuntimeError for others. ValueError for groups that do
+    not divide both channels.
 
     >>> import rushlight as torch
     >>> torch.nn.Conv2d(1, 32, 3)(torch.ones(8, 1, 28, 28)).shape
@@ -186,7 +194,12 @@ class Conv2d(_Conv):
 
 
 class Conv3d(_Conv):
-    """Convolution over (N, C, D, H, W)."""
+    """Convolution over (N, C, D, H, W).
+
+    >>> import rushlight as torch
+    >>> torch.nn.Conv3d(3, 8, 3, padding=1)(torch.ones(1, 3, 4, 4, 4)).shape
+    torch.Size([1, 8, 4, 4, 4])
+    """
 
     _dims = 3
 
@@ -266,7 +279,12 @@ class _ConvTranspose(_ConvNd):
 
 
 class ConvTranspose1d(_ConvTranspose):
-    """Conv1d's gradient as a layer: out = (L − 1)·stride − 2·padding + dilation·(kernel − 1) + output_padding + 1."""
+    """Conv1d's gradient as a layer: out = (L − 1)·stride − 2·padding + dilation·(kernel − 1) + output_padding + 1.
+
+    >>> import rushlight as torch
+    >>> torch.nn.ConvTranspose1d(4, 2, 3, stride=2)(torch.ones(1, 4, 5)).shape
+    torch.Size([1, 2, 11])
+    """
 
     _dims = 1
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 import rushlight
 from rushlight.errors import explain_error
-
-if TYPE_CHECKING:
-    from rushlight.nn.modules.module import Module
+from rushlight.lessons import say
 
 
 class ConvertMixin:
     """The part of Module behind `to`, `float`, `cpu`, `cuda`, `type` and the like."""
 
-    def _apply(self, fn: Callable[[Any], Any], recurse: bool = True) -> Module:
+    def _apply(self, fn: Callable[[Any], Any], recurse: bool = True) -> Self:
         """Replace the values of every parameter, gradient and buffer by `fn(tensor)`; the Parameter objects stay."""
         if recurse:
             for child in self.children():
@@ -36,7 +34,7 @@ class ConvertMixin:
                 self._buffers[name] = fn(buffer)
         return self
 
-    def to(self, *args: Any, **kwargs: Any) -> Module:
+    def to(self, *args: Any, **kwargs: Any) -> Self:
         """Move to a device, a floating dtype, or both, or to those of another tensor; changes and returns this module.
 
         Integer buffers keep their dtype. Forms: `to(device, dtype)`, `to(dtype)`, `to(tensor)`, with `non_blocking` and
@@ -51,42 +49,42 @@ class ConvertMixin:
 
         return self._apply(convert)
 
-    def _to_floating(self, dtype: Any) -> Module:
+    def _to_floating(self, dtype: Any) -> Self:
         return self._apply(lambda tensor: tensor.to(dtype) if tensor.is_floating_point() else tensor)
 
-    def float(self) -> Module:
+    def float(self) -> Self:
         """Floating parameters and buffers to float32."""
         return self._to_floating(rushlight.float32)
 
-    def double(self) -> Module:
+    def double(self) -> Self:
         """Floating parameters and buffers to float64."""
         return self._to_floating(rushlight.float64)
 
-    def half(self) -> Module:
+    def half(self) -> Self:
         """Floating parameters and buffers to float16."""
         return self._to_floating(rushlight.float16)
 
-    def bfloat16(self) -> Module:
+    def bfloat16(self) -> Self:
         """Floating parameters and buffers to bfloat16."""
         return self._to_floating(rushlight.bfloat16)
 
-    def type(self, dst_type: Any) -> Module:
+    def type(self, dst_type: Any) -> Self:
         """Everything, integer buffers too, to `dst_type`."""
         return self._apply(lambda tensor: tensor.type(dst_type))
 
-    def cpu(self) -> Module:
+    def cpu(self) -> Self:
         """Everything to the CPU."""
         return self._apply(lambda tensor: tensor.cpu())
 
-    def cuda(self, device: Any = None) -> Module:
+    def cuda(self, device: Any = None) -> Self:
         """Everything to a CUDA device; raises what `Tensor.cuda` raises where there is none."""
         return self._apply(lambda tensor: tensor.cuda(device))
 
-    def to_empty(self, *, device: Any, recurse: bool = True) -> Module:
+    def to_empty(self, *, device: Any, recurse: bool = True) -> Self:
         """Move to `device` without copying values: they are undefined afterwards."""
         return self._apply(lambda tensor: rushlight.empty_like(tensor, device=device), recurse=recurse)
 
-    def share_memory(self) -> Module:
+    def share_memory(self) -> Self:
         """Put every tensor into memory that other processes can share."""
         return self._apply(lambda tensor: tensor.share_memory_())
 
@@ -137,12 +135,5 @@ def _parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, 
     if tensor is not None:
         device, dtype = tensor.device, tensor.dtype
     if dtype is not None and not (dtype.is_floating_point or dtype.is_complex):
-        raise TypeError(
-            explain_error(
-                "Module.to",
-                got=f"dtype {dtype}",
-                expected="a floating point or complex dtype (parameters are learned)",
-                fix="convert the inputs instead: x.float()",
-            )
-        )
+        raise TypeError(say("module-to-integers", dtype=dtype))
     return (rushlight.device(device) if device is not None else None), dtype, non_blocking, memory_format

@@ -27,6 +27,8 @@ class _DropoutNd(Module):
 class Dropout(_DropoutNd):
     """Zero each value with probability p and scale the others by 1/(1 − p), in training only.
 
+    Shapes: any. ValueError for a p that is not in 0 … 1.
+
     >>> import rushlight as torch
     >>> torch.nn.Dropout(0.2).eval()(torch.ones(3))
     tensor([1., 1., 1.])
@@ -44,7 +46,12 @@ class Dropout1d(_DropoutNd):
 
 
 class Dropout2d(_DropoutNd):
-    """Zero whole channels of (N, C, H, W); a 2-D input (after a Linear) is treated as (N, C)."""
+    """Zero whole channels of (N, C, H, W); a 2-D input (after a Linear) is treated as (N, C).
+
+    >>> import rushlight as torch
+    >>> torch.nn.Dropout2d(0.5).eval()(torch.ones(1, 2, 2, 2)).sum().item()
+    8.0
+    """
 
     def forward(self, input: rushlight.Tensor) -> rushlight.Tensor:
         return self._drop(F.dropout2d, input)

@@ -11,10 +11,11 @@ import difflib
 import functools
 import inspect
 import sys
-import warnings
 from collections.abc import Callable
 from types import CodeType, FunctionType, MethodType
 from typing import Any
+
+from rushlight.lessons import say, warn
 
 # Code objects of the functions that may call `forward`: Module.__call__ (first) and the one in hooks.py.
 CALLERS: list[CodeType] = []
@@ -49,19 +50,20 @@ class ForwardGuard:
 
         @functools.wraps(function)
         def checked(module: Any, *args: Any, **kwargs: Any) -> Any:
-            if not self.warned and not _is_running(module):
+            if not self.warned and not _is_own(module) and not _is_running(module):
                 self.warned = True
-                name = type(module).__name__
-                warnings.warn(
-                    f"{name}.forward was called directly, so the hooks of this module are skipped. "
-                    f"Fix: call the module itself, `model(x)` instead of `model.forward(x)`.",
-                    UserWarning,
-                    stacklevel=2,
-                )
+                warn("forward-called", name=type(module).__name__)
             return function(module, *args, **kwargs)
 
         self._checked = checked
         return checked
+
+
+def _is_own(module: Any) -> bool:
+    """Is the caller a method of this very module? Classes that lay their own `__call__` over `forward` know what they do."""
+    frame = sys._getframe(2)
+    seen = frame.f_locals  # with `self` of the method around it, where a closure uses that
+    return any(seen.get(name) is module for name in (*frame.f_code.co_varnames[:1], "self"))
 
 
 def _is_running(module: Any) -> bool:
@@ -101,7 +103,7 @@ def check_argument_names(cls: type, names: Any) -> None:
 def did_you_mean(name: str, known: Any) -> str:
     """`; did you mean 'x'?` for the nearest known name, or nothing."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return say("no-such-attribute/did-you-mean", near=near[0]) if near else ""
 
 
 class MissingAttributeError(AttributeError):
@@ -112,11 +114,12 @@ class MissingAttributeError(AttributeError):
         self._module, self._attribute = module, attribute
 
     def __str__(self) -> str:
-        text = f"{type(self._module).__name__!r} object has no attribute {self._attribute!r}"
+        kind = type(self._module).__name__
         if "_modules" not in self._module.__dict__:
-            return f"{text}: super().__init__() has not run. Fix: make it the first line of __init__"
-        names = [name for name in dir(self._module) if not name.startswith("_")]
-        return text + did_you_mean(self._attribute, names)
+            hint = say("no-such-attribute/no-init")
+        else:
+            hint = did_you_mean(self._attribute, [name for name in dir(self._module) if not name.startswith("_")])
+        return say("no-such-attribute", kind=kind, name=self._attribute, hint=hint)
 
     def __reduce__(self) -> Any:
         return AttributeError, (str(self),)

@@ -60,7 +60,12 @@ class InstanceNorm1d(_InstanceNorm):
 
 
 class InstanceNorm2d(_InstanceNorm):
-    """Instance normalisation of (N, C, H, W) or (C, H, W)."""
+    """Instance normalisation of (N, C, H, W) or (C, H, W).
+
+    >>> import rushlight as torch
+    >>> torch.nn.InstanceNorm2d(3)(torch.ones(1, 3, 4, 4)).shape
+    torch.Size([1, 3, 4, 4])
+    """
 
     _dims = 2
 

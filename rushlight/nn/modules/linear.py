@@ -34,6 +34,8 @@ class Linear(Module):
 
     Shapes: (*, in_features) → (*, out_features). W and b start uniform in ±1/√in_features.
 
+    RuntimeError for an input whose last size is not in_features, or of another dtype.
+
     >>> import rushlight as torch
     >>> torch.nn.Linear(20, 30)(torch.ones(128, 20)).shape
     torch.Size([128, 30])

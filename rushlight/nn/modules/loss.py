@@ -45,7 +45,12 @@ class _WeightedLoss(_Loss):
 
 
 class L1Loss(_Loss):
-    """|input − target|."""
+    """|input − target|.
+
+    >>> import rushlight as torch
+    >>> torch.nn.L1Loss()(torch.tensor([1.0, 2.0]), torch.tensor([2.0, 4.0]))
+    tensor(1.5000)
+    """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.l1_loss(input, target, reduction=self.reduction)
@@ -53,6 +58,8 @@ class L1Loss(_Loss):
 
 class MSELoss(_Loss):
     """(input − target)².
+
+    Shapes: any, alike; a number, or the input's shape with reduction="none". A broadcast is warned of.
 
     >>> import rushlight as torch
     >>> torch.nn.MSELoss()(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
@@ -64,7 +71,12 @@ class MSELoss(_Loss):
 
 
 class SmoothL1Loss(_Loss):
-    """With d = |input − target|: d² / (2·beta) where d < beta, d − beta/2 elsewhere."""
+    """With d = |input − target|: d² / (2·beta) where d < beta, d − beta/2 elsewhere.
+
+    >>> import rushlight as torch
+    >>> torch.nn.SmoothL1Loss()(torch.tensor([0.0, 0.0]), torch.tensor([0.5, 3.0]))
+    tensor(1.3125)
+    """
 
     def __init__(
         self, size_average: Any = None, reduce: Any = None, reduction: str = "mean", beta: float = 1.0
@@ -77,7 +89,12 @@ class SmoothL1Loss(_Loss):
 
 
 class HuberLoss(_Loss):
-    """With d = |input − target|: d²/2 where d < delta, delta·(d − delta/2) elsewhere."""
+    """With d = |input − target|: d²/2 where d < delta, delta·(d − delta/2) elsewhere.
+
+    >>> import rushlight as torch
+    >>> torch.nn.HuberLoss()(torch.tensor([0.0, 0.0]), torch.tensor([0.5, 3.0]))
+    tensor(1.3125)
+    """
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
         super().__init__(reduction=reduction)
@@ -91,6 +108,8 @@ class CrossEntropyLoss(_WeightedLoss):
     """−log softmax(input)[target]: raw scores (N, C, *) against class numbers (N, *) or probabilities (N, C, *).
 
     It contains the log-softmax: give it the output of the last Linear, not of a Softmax.
+
+    RuntimeError or ValueError where the shapes do not belong together; IndexError for a class that is not there.
 
     >>> import rushlight as torch
     >>> torch.nn.CrossEntropyLoss()(torch.zeros(1, 10), torch.tensor([3]))
@@ -122,7 +141,12 @@ class CrossEntropyLoss(_WeightedLoss):
 
 
 class NLLLoss(_WeightedLoss):
-    """−input[target]: log-probabilities (N, C, *), from a LogSoftmax, against class numbers (N, *)."""
+    """−input[target]: log-probabilities (N, C, *), from a LogSoftmax, against class numbers (N, *).
+
+    >>> import rushlight as torch
+    >>> torch.nn.NLLLoss()(torch.log_softmax(torch.zeros(1, 2), 1), torch.tensor([0]))
+    tensor(0.6931)
+    """
 
     def __init__(
         self,
@@ -155,14 +179,24 @@ class NLLLoss2d(NLLLoss):
 
 
 class BCELoss(_WeightedLoss):
-    """−(t·log p + (1 − t)·log(1 − p)): probabilities p, from a Sigmoid, against targets t between 0 and 1."""
+    """−(t·log p + (1 − t)·log(1 − p)): probabilities p, from a Sigmoid, against targets t between 0 and 1.
+
+    >>> import rushlight as torch
+    >>> torch.nn.BCELoss()(torch.tensor([0.5]), torch.tensor([1.0]))
+    tensor(0.6931)
+    """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.binary_cross_entropy(input, target, weight=self.weight, reduction=self.reduction)
 
 
 class BCEWithLogitsLoss(_Loss):
-    """BCELoss of sigmoid(input), without the loss of digits; pos_weight multiplies the positive part."""
+    """BCELoss of sigmoid(input), without the loss of digits; pos_weight multiplies the positive part.
+
+    >>> import rushlight as torch
+    >>> torch.nn.BCEWithLogitsLoss()(torch.tensor([0.0]), torch.tensor([1.0]))
+    tensor(0.6931)
+    """
 
     def __init__(
         self,
@@ -183,7 +217,13 @@ class BCEWithLogitsLoss(_Loss):
 
 
 class KLDivLoss(_Loss):
-    """target · (log target − input), input being log-probabilities; with log_target the target is too."""
+    """target · (log target − input), input being log-probabilities; with log_target the target is too.
+
+    >>> import rushlight as torch
+    >>> p = torch.tensor([[0.5, 0.5]])
+    >>> torch.nn.KLDivLoss(reduction="batchmean")(p.log(), p)
+    tensor(0.)
+    """
 
     def __init__(
         self, size_average: Any = None, reduce: Any = None, reduction: str = "mean", log_target: bool = False
@@ -196,7 +236,12 @@ class KLDivLoss(_Loss):
 
 
 class PoissonNLLLoss(_Loss):
-    """e^input − target·input (log_input), or input − target·log(input + eps); `full` adds Stirling's term."""
+    """e^input − target·input (log_input), or input − target·log(input + eps); `full` adds Stirling's term.
+
+    >>> import rushlight as torch
+    >>> torch.nn.PoissonNLLLoss()(torch.zeros(2), torch.ones(2))
+    tensor(1.)
+    """
 
     def __init__(
         self,
@@ -219,7 +264,12 @@ class PoissonNLLLoss(_Loss):
 
 
 class GaussianNLLLoss(_Loss):
-    """½ (log var + (input − target)² / var), var not below eps; `full` adds ½ log 2π."""
+    """½ (log var + (input − target)² / var), var not below eps; `full` adds ½ log 2π.
+
+    >>> import rushlight as torch
+    >>> torch.nn.GaussianNLLLoss()(torch.zeros(2), torch.ones(2), torch.ones(2))
+    tensor(0.5000)
+    """
 
     def __init__(self, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> None:
         super().__init__(reduction=reduction)

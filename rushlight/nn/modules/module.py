@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import rushlight
 from rushlight.errors import MODULE_CALLS
@@ -142,12 +142,16 @@ class Module(WalkMixin, HookMixin, StateMixin, ConvertMixin):
     CALLERS.insert(0, __call__.__code__)
     MODULE_CALLS.add(__call__.__code__)
 
-    def forward(self, *input: Any) -> None:
-        """Compute the output; every subclass writes its own."""
-        raise NotImplementedError(
-            f"{type(self).__name__} has no `forward`. Fix: write `def forward(self, x): ...` in class "
-            f"{type(self).__name__} (and check its spelling and indentation)."
-        )
+    if TYPE_CHECKING:  # every subclass has arguments of its own
+        forward: Callable[..., Any]
+    else:
+
+        def forward(self, *input: Any) -> None:
+            """Compute the output; every subclass writes its own."""
+            raise NotImplementedError(
+                f"{type(self).__name__} has no `forward`. Fix: write `def forward(self, x): ...` in class "
+                f"{type(self).__name__} (and check its spelling and indentation)."
+            )
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """Accepted for compatibility: Rushlight compiles every step that it has seen before without being asked."""
@@ -296,7 +300,7 @@ class Module(WalkMixin, HookMixin, StateMixin, ConvertMixin):
 
     # -- modes --------------------------------------------------------------------------------------------------------
 
-    def train(self, mode: bool = True) -> Module:
+    def train(self, mode: bool = True) -> Self:
         """Set training mode here and in every child: Dropout and BatchNorm behave differently."""
         if not isinstance(mode, bool):
             raise ValueError(f"train: got mode={mode!r}; expected True or False")
@@ -305,11 +309,11 @@ class Module(WalkMixin, HookMixin, StateMixin, ConvertMixin):
             child.train(mode)
         return self
 
-    def eval(self) -> Module:
+    def eval(self) -> Self:
         """The same as `train(False)`."""
         return self.train(False)
 
-    def requires_grad_(self, requires_grad: bool = True) -> Module:
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Turn gradients of all parameters on or off (freeze)."""
         for parameter in self.parameters():
             parameter.requires_grad_(requires_grad)
@@ -326,7 +330,7 @@ class Module(WalkMixin, HookMixin, StateMixin, ConvertMixin):
                 parameter.grad.requires_grad_(False) if parameter.grad.is_leaf else parameter.grad.detach_()
                 parameter.grad.zero_()
 
-    def apply(self, fn: Callable[[Module], None]) -> Module:
+    def apply(self, fn: Callable[[Module], Any]) -> Self:
         """Call `fn` on every descendant, children first, then on this module."""
         for child in self.children():
             child.apply(fn)

@@ -56,7 +56,12 @@ class LayerNorm(Module):
 
 
 class RMSNorm(Module):
-    """y = x / √(mean(x²) + eps) · weight over the last dimensions; eps is the dtype's own unless given."""
+    """y = x / √(mean(x²) + eps) · weight over the last dimensions; eps is the dtype's own unless given.
+
+    >>> import rushlight as torch
+    >>> torch.nn.RMSNorm(2, elementwise_affine=False)(torch.tensor([[3.0, 4.0]]))
+    tensor([[0.8485, 1.1314]])
+    """
 
     def __init__(
         self,
@@ -86,7 +91,12 @@ class RMSNorm(Module):
 
 
 class GroupNorm(Module):
-    """Normalise each sample over groups of num_channels / num_groups channels and all positions."""
+    """Normalise each sample over groups of num_channels / num_groups channels and all positions.
+
+    >>> import rushlight as torch
+    >>> torch.nn.GroupNorm(2, 4)(torch.ones(1, 4, 3, 3)).shape
+    torch.Size([1, 4, 3, 3])
+    """
 
     weight, bias = Registered(), Registered()
 
@@ -103,7 +113,7 @@ class GroupNorm(Module):
     ) -> None:
         super().__init__()
         check_counts("GroupNorm", num_groups=num_groups, num_channels=num_channels)
-        if num_channels % num_groups != 0:
+        if num_groups < 1 or num_channels % num_groups != 0:
             raise ValueError(
                 f"GroupNorm: got num_channels={num_channels} with num_groups={num_groups}; expected a multiple "
                 "of num_groups"

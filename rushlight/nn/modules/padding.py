@@ -45,7 +45,12 @@ class _ConstantPad(Module):
 
 
 class ConstantPad1d(_ConstantPad):
-    """A border of `value` around the last dimension."""
+    """A border of `value` around the last dimension.
+
+    >>> import rushlight as torch
+    >>> torch.nn.ConstantPad1d(1, 7.0)(torch.arange(2.0).view(1, 2))
+    tensor([[7., 0., 1., 7.]])
+    """
 
     _dims = 1
 
@@ -92,7 +97,12 @@ class _ReflectionPad(_Pad):
 
 
 class ReflectionPad1d(_ReflectionPad):
-    """A border that mirrors the last dimension, without repeating the edge."""
+    """A border that mirrors the last dimension, without repeating the edge.
+
+    >>> import rushlight as torch
+    >>> torch.nn.ReflectionPad1d(2)(torch.arange(4.0).view(1, 4))
+    tensor([[2., 1., 0., 1., 2., 3., 2., 1.]])
+    """
 
     _dims = 1
 
@@ -114,7 +124,12 @@ class _ReplicationPad(_Pad):
 
 
 class ReplicationPad1d(_ReplicationPad):
-    """A border that repeats the edge of the last dimension."""
+    """A border that repeats the edge of the last dimension.
+
+    >>> import rushlight as torch
+    >>> torch.nn.ReplicationPad1d(1)(torch.arange(3.0).view(1, 3))
+    tensor([[0., 0., 1., 2., 2.]])
+    """
 
     _dims = 1
 

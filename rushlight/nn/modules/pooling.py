@@ -50,7 +50,12 @@ class _MaxPoolNd(Module):
 
 
 class MaxPool1d(_MaxPoolNd):
-    """The largest value of each window of (N, C, L); stride = kernel_size unless given."""
+    """The largest value of each window of (N, C, L); stride = kernel_size unless given.
+
+    >>> import rushlight as torch
+    >>> torch.nn.MaxPool1d(2)(torch.tensor([[[1.0, 4.0, 2.0, 3.0]]]))
+    tensor([[[4., 3.]]])
+    """
 
     def forward(self, input: Tensor) -> Any:
         return self._pool(F.max_pool1d, input)
@@ -101,7 +106,14 @@ class MaxUnpool1d(_MaxUnpoolNd):
 
 
 class MaxUnpool2d(_MaxUnpoolNd):
-    """Put the values of a MaxPool2d back where its `return_indices` say; zeros elsewhere."""
+    """Put the values of a MaxPool2d back where its `return_indices` say; zeros elsewhere.
+
+    >>> import rushlight as torch
+    >>> x, where = torch.nn.MaxPool2d(2, return_indices=True)(torch.arange(4.0).view(1, 1, 2, 2))
+    >>> torch.nn.MaxUnpool2d(2)(x, where)
+    tensor([[[[0., 0.],
+              [0., 3.]]]])
+    """
 
     _dims = 2
 
@@ -176,7 +188,12 @@ class _AvgPoolNd(Module):
 
 
 class AvgPool2d(_AvgPoolNd):
-    """The mean of each window of (N, C, H, W); padded zeros count unless count_include_pad=False."""
+    """The mean of each window of (N, C, H, W); padded zeros count unless count_include_pad=False.
+
+    >>> import rushlight as torch
+    >>> torch.nn.AvgPool2d(2)(torch.arange(4.0).view(1, 1, 2, 2))
+    tensor([[[[1.5000]]]])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return self._pool(F.avg_pool2d, input)

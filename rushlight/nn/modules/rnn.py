@@ -211,6 +211,9 @@ class RNN(RNNBase):
 class LSTM(RNNBase):
     """Long short-term memory over a sequence (L, N, input_size); returns (outputs, (h_n, c_n)).
 
+    Shapes: input (L, N, input_size), or (N, L, input_size) with batch_first; outputs (L, N, D·H), h_n and c_n
+    (D·layers, N, H), where D is 2 if bidirectional and H is proj_size or hidden_size. RuntimeError for other sizes.
+
     >>> import rushlight as torch
     >>> y, (h, c) = torch.nn.LSTM(10, 20, batch_first=True)(torch.ones(3, 5, 10))
     >>> y.shape
@@ -230,7 +233,16 @@ class LSTM(RNNBase):
 
 
 class GRU(RNNBase):
-    """Gated recurrent unit over a sequence (L, N, input_size); returns (outputs, h_n)."""
+    """Gated recurrent unit over a sequence (L, N, input_size); returns (outputs, h_n).
+
+    Shapes: input (L, N, input_size), or (N, L, input_size) with batch_first; outputs (L, N, D·hidden_size), h_n
+    (D·layers, N, hidden_size), where D is 2 if bidirectional. RuntimeError for other sizes.
+
+    >>> import rushlight as torch
+    >>> output, h = torch.nn.GRU(10, 20, batch_first=True)(torch.ones(3, 5, 10))
+    >>> output.shape, h.shape
+    (torch.Size([3, 5, 20]), torch.Size([1, 3, 20]))
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if "proj_size" in kwargs:

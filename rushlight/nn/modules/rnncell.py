@@ -73,7 +73,12 @@ class RNNCellBase(Module):
 
 
 class RNNCell(RNNCellBase):
-    """h' = tanh(W x + b + W h + b), or relu: (N, input_size), (N, hidden_size) → (N, hidden_size)."""
+    """h' = tanh(W x + b + W h + b), or relu: (N, input_size), (N, hidden_size) → (N, hidden_size).
+
+    >>> import rushlight as torch
+    >>> torch.nn.RNNCell(10, 20)(torch.ones(3, 10)).shape
+    torch.Size([3, 20])
+    """
 
     def __init__(
         self,
@@ -95,7 +100,13 @@ class RNNCell(RNNCellBase):
 
 
 class LSTMCell(RNNCellBase):
-    """One LSTM step: (N, input_size), (h, c) → (h', c')."""
+    """One LSTM step: (N, input_size), (h, c) → (h', c').
+
+    >>> import rushlight as torch
+    >>> h, c = torch.nn.LSTMCell(10, 20)(torch.ones(3, 10))
+    >>> h.shape
+    torch.Size([3, 20])
+    """
 
     def __init__(
         self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None
@@ -107,7 +118,12 @@ class LSTMCell(RNNCellBase):
 
 
 class GRUCell(RNNCellBase):
-    """One GRU step: (N, input_size), (N, hidden_size) → (N, hidden_size)."""
+    """One GRU step: (N, input_size), (N, hidden_size) → (N, hidden_size).
+
+    >>> import rushlight as torch
+    >>> torch.nn.GRUCell(10, 20)(torch.ones(3, 10)).shape
+    torch.Size([3, 20])
+    """
 
     def __init__(
         self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None

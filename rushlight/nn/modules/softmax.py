@@ -44,7 +44,12 @@ class Softmin(_AlongDim):
 
 
 class LogSoftmax(_AlongDim):
-    """log(softmax(x)) along `dim`, without the loss of digits."""
+    """log(softmax(x)) along `dim`, without the loss of digits.
+
+    >>> import rushlight as torch
+    >>> torch.nn.LogSoftmax(dim=1)(torch.zeros(1, 2))
+    tensor([[-0.6931, -0.6931]])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return F.log_softmax(input, self.dim, _stacklevel=5)

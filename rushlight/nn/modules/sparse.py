@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import rushlight
+from rushlight.errors import explain_error
 from rushlight.nn import functional as F
 from rushlight.nn import init
 from rushlight.nn.modules.module import Module, Registered
@@ -16,22 +17,25 @@ def _check_padding_idx(layer: str, padding_idx: int | None, num_embeddings: int)
     """A padding index in range, counted from the front."""
     if padding_idx is None:
         return None
-    assert -num_embeddings <= padding_idx < num_embeddings, (
-        f"{layer}: got padding_idx={padding_idx}; expected one of the {num_embeddings} rows"
-    )
+    if not -num_embeddings <= padding_idx < num_embeddings:
+        raise AssertionError(
+            explain_error(layer, got=f"padding_idx={padding_idx}", expected=f"one of the {num_embeddings} rows")
+        )
     return padding_idx % num_embeddings
 
 
 def _check_weight(layer: str, weight: Any, num_embeddings: int, embedding_dim: int) -> None:
-    assert tuple(weight.shape) == (num_embeddings, embedding_dim), (
-        f"{layer}: got a weight of shape {tuple(weight.shape)}; expected {(num_embeddings, embedding_dim)}"
-    )
+    if tuple(weight.shape) != (num_embeddings, embedding_dim):
+        wanted = str((num_embeddings, embedding_dim))
+        raise AssertionError(explain_error(layer, got=f"a weight of shape {tuple(weight.shape)}", expected=wanted))
 
 
 class Embedding(Module):
     """Row i of a learned table for each index i: (*) of ints → (*, embedding_dim). Rows start normal (0, 1).
 
     The row `padding_idx` starts at zero and gets no gradient; rows longer than `max_norm` are rescaled when used.
+
+    IndexError for an index that is not in 0 … num_embeddings − 1.
 
     >>> import rushlight as torch
     >>> torch.nn.Embedding(10, 3)(torch.tensor([[1, 2, 4, 5]])).shape
@@ -124,13 +128,18 @@ class Embedding(Module):
 
 
 def _check_table(name: str, embeddings: Any) -> None:
-    assert embeddings.dim() == 2, f"{name}: got {embeddings.dim()} dimensions; expected 2 (rows, columns)"
+    if embeddings.dim() != 2:
+        raise AssertionError(explain_error(name, got=f"{embeddings.dim()} dimensions", expected="2 (rows, columns)"))
 
 
 class EmbeddingBag(Module):
     """The sum, mean or max of the rows of each bag of indices, without the rows in between.
 
     `input` (B, N) holds B bags of N; a 1-D `input` with `offsets` holds bags of any length.
+
+    >>> import rushlight as torch
+    >>> torch.nn.EmbeddingBag(10, 3)(torch.tensor([[1, 2], [4, 5]])).shape
+    torch.Size([2, 3])
     """
 
     def __init__(

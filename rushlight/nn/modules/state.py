@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 import warnings
 from collections import OrderedDict, namedtuple
 from collections.abc import Callable, Mapping
@@ -10,6 +11,7 @@ from typing import Any
 
 import rushlight
 from rushlight.autograd.hooks import RemovableHandle, add_hook
+from rushlight.lessons import say
 from rushlight.nn.parameter import Parameter, is_lazy
 
 EXTRA_STATE = "_extra_state"
@@ -252,21 +254,32 @@ def _explain_misfit(
     def shape(value: Any) -> str:
         return str(tuple(value.shape)) if isinstance(value, rushlight.Tensor) and not is_lazy(value) else "?"
 
-    rows = [("problem", "key", "model", "checkpoint", "nearest name")]
+    gone, extra, other = (say(f"state/{what}") for what in ("missing", "unexpected", "shape-differs"))
+    rows = []
     if strict:
-        rows += [("missing", key, shape(own.get(key)), "-", _nearest(key, unexpected or state_dict)) for key in missing]
-        rows += [("unexpected", key, "-", shape(state_dict[key]), _nearest(key, missing or own)) for key in unexpected]
+        rows += [(gone, key, shape(own.get(key)), "-", _nearest(key, unexpected or state_dict)) for key in missing]
+        rows += [(extra, key, "-", shape(state_dict[key]), _nearest(key, missing or own)) for key in unexpected]
     differing = [error for error in errors if isinstance(error, ShapeDiffers)]
-    rows += [("shape differs", *error.row, "") for error in differing]
-    widths = [max(len(row[i]) for row in rows) for i in range(5)]
-    table = ["  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
-    lines = [
-        f"{type(module).__name__}.load_state_dict: the checkpoint does not fit the model: {len(missing)} missing, "
-        f"{len(unexpected)} unexpected, {len(differing)} of another shape."
-    ]
-    lines += table if len(rows) > 1 else []
+    rows += [(other, *error.row, "") for error in differing]
+    lines = _table(rows) if rows else []
     lines += ["  " + error for error in errors if not isinstance(error, ShapeDiffers)]
-    return "\n".join([*lines, "Fix: " + _likely_fix(own, state_dict, bool(differing))])
+    return say(
+        "state-does-not-fit", module=type(module).__name__, missing=len(missing), unexpected=len(unexpected), differing=len(differing),
+        table="\n".join(lines), fix=_likely_fix(own, state_dict, bool(differing)),
+    )  # fmt: skip
+
+
+def _table(rows: list[tuple[str, ...]]) -> list[str]:
+    """Lines with the cells below each other; a Chinese character is two columns wide."""
+    heads = ("problem", "key", "model", "checkpoint", "nearest")
+    rows = [tuple(say(f"state/{head}") for head in heads), *rows]
+
+    def columns(cell: str) -> int:
+        return len(cell) + sum(unicodedata.east_asian_width(character) in "WF" for character in cell)
+
+    widths = [max(columns(row[i]) for row in rows) for i in range(len(heads))]
+    padded = [[cell + " " * (width - columns(cell)) for cell, width in zip(row, widths)] for row in rows]
+    return ["  " + "  ".join(row).rstrip() for row in padded]
 
 
 def _nearest(key: str, names: Any) -> str:
@@ -284,11 +297,7 @@ def _likely_fix(own: Any, state_dict: Any, shapes_differ: bool) -> str:
         and all(key.startswith(prefix) for key in state_dict)
         and not any(key.startswith(prefix) for key in own)
     ):
-        return (
-            "every key of the checkpoint begins with 'module.' (saved from a DistributedDataParallel or "
-            "DataParallel model): "
-            "load {key.removeprefix('module.'): value for key, value in checkpoint.items()}."
-        )
+        return say("state/data-parallel")
     if (
         state_dict
         and not any(isinstance(value, rushlight.Tensor) for value in state_dict.values())
@@ -296,11 +305,5 @@ def _likely_fix(own: Any, state_dict: Any, shapes_differ: bool) -> str:
     ):
         nested = [key for key, value in state_dict.items() if isinstance(value, Mapping)]
         if nested:
-            return f"this is a whole checkpoint; load one entry of it: checkpoint[{nested[0]!r}]."
-    if shapes_differ:
-        return (
-            "build the model with the sizes it was saved with, or drop the keys whose shape differs and load "
-            "the rest with "
-            "strict=False."
-        )
-    return "build the model as it was when saved, rename the keys, or pass strict=False to load only what fits."
+            return say("state/whole-checkpoint", entry=nested[0])
+    return say("state/sizes" if shapes_differ else "state/rename")

@@ -149,7 +149,13 @@ def _copies(layer: Module, count: int) -> ModuleList:
 
 
 class TransformerEncoder(Module):
-    """`num_layers` copies of an encoder layer, then an optional norm."""
+    """`num_layers` copies of an encoder layer, then an optional norm.
+
+    >>> import rushlight as torch
+    >>> layer = torch.nn.TransformerEncoderLayer(8, 2, batch_first=True)
+    >>> torch.nn.TransformerEncoder(layer, 2)(torch.ones(1, 5, 8)).shape
+    torch.Size([1, 5, 8])
+    """
 
     def __init__(
         self,
@@ -213,7 +219,12 @@ class TransformerDecoder(Module):
 
 
 class Transformer(Module):
-    """Encoder and decoder stacks: forward(src, tgt), both (length, N, d_model) or batch first."""
+    """Encoder and decoder stacks: forward(src, tgt), both (length, N, d_model) or batch first.
+
+    >>> import rushlight as torch
+    >>> torch.nn.Transformer(8, 2, 1, 1, 16, batch_first=True)(torch.ones(1, 5, 8), torch.ones(1, 3, 8)).shape
+    torch.Size([1, 3, 8])
+    """
 
     def __init__(
         self,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import rushlight
 from rushlight.errors import raised_inside, show_line, user_line
+from rushlight.lessons import say
 from rushlight.nn.modules.guard import did_you_mean
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ def note_module_path(module: Any, error: BaseException) -> None:
             shown = type(module).__name__
         path, notes = [], []
         if raised_inside(error):  # the last line of the traceback is ours: name the one that the user wrote
-            error.add_note(f"called at {show_line(user_line())}")
+            error.add_note(say("note/called-at", line=show_line(user_line())))
     else:
         child, path, shown, old = trail
         notes = [note for note in getattr(error, "__notes__", ()) if note is not old]
@@ -182,6 +183,6 @@ def note_module_path(module: Any, error: BaseException) -> None:
             name = next((name for name, each in module.named_modules() if each is child), type(child).__name__)
             path = [name, *path]
     own = ".".join([type(module).__name__, *path])
-    note = f"in module: {own}" if own.endswith(shown) else f"in module: {own} ({shown})"
+    note = say("note/in-module", path=own if own.endswith(shown) else f"{own} ({shown})")
     error._module_trail = (module, path, shown, note)
     error.__notes__ = [*notes, note] if trail is not None else [*getattr(error, "__notes__", ()), note]

@@ -94,6 +94,14 @@ def clip_grad_norm(
 
 @rushlight.no_grad()
 def clip_grad_value_(parameters: Any, clip_value: float, foreach: bool | None = None) -> None:
-    """Clamp every gradient in place to [-clip_value, clip_value]."""
+    """Clamp every gradient in place to [-clip_value, clip_value].
+
+    >>> import rushlight as torch
+    >>> w = torch.ones(2, requires_grad=True)
+    >>> (w * 5).sum().backward()
+    >>> torch.nn.utils.clip_grad_value_([w], 1.0)
+    >>> w.grad
+    tensor([1., 1.])
+    """
     for grad in _gradients(parameters):
         grad.clamp_(-float(clip_value), float(clip_value))

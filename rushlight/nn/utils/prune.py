@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from typing import Any
 
 import rushlight
-from rushlight.errors import explain_error, warn_user
+from rushlight.errors import explain_error
+from rushlight.lessons import warn
 from rushlight.nn.modules.module import Module
 from rushlight.nn.utils._pruning import BasePruningMethod, PruningContainer, hook_of
 
@@ -292,13 +293,9 @@ def remove(module: Module, name: str) -> Module:
         )  # fmt: skip
     hook.remove(module)
     del module._forward_pre_hooks[key]
-    warn_user(
-        explain_error(
-            "prune.remove",
-            got="a tensor of the same shape as before, zeros included, so the layer is neither smaller nor faster",
-            fix="for speed, build a smaller layer of the channels that are left (random_structured and ln_structured prune whole ones)",
-        )
-    )
+    tensor = getattr(module, name)
+    zeros = round(100 * (tensor == 0).float().mean().item())
+    warn("pruned-not-smaller", module=repr(module), name=name, shape=tuple(tensor.shape), zeros=zeros)
     return module
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import rushlight
 from rushlight.errors import explain_error
+from rushlight.lessons import warn
 from rushlight.optim._checks import caller_depth
 from rushlight.optim.optimizer import Optimizer
 
@@ -82,16 +83,7 @@ class LRScheduler:
     def step(self, epoch: int | None = None) -> None:
         """Go on by one epoch, or, which PyTorch advises against, to `epoch`."""
         if self._step_count == 1 and not self.optimizer.__dict__.get("_opt_called", True):
-            warnings.warn(
-                explain_error(
-                    f"{type(self).__name__}.step",
-                    got="lr_scheduler.step() before optimizer.step(), which skips the schedule's first rate",
-                    expected="the opposite order",
-                    fix="call `optimizer.step()` first, then `scheduler.step()`",
-                ),
-                UserWarning,
-                stacklevel=caller_depth(),
-            )
+            warn("scheduler-before-optimizer", op=f"{type(self).__name__}.step")
         self._step_count += 1
         if epoch is not None:
             warnings.warn(
@@ -111,6 +103,11 @@ class LRScheduler:
             else:
                 self.last_epoch = epoch
                 rates = self._get_closed_form_lr() if hasattr(self, "_get_closed_form_lr") else self.get_lr()
+        except (ZeroDivisionError, OverflowError) as error:
+            got = f"numbers that give no rate for epoch {self.last_epoch} ({error})"
+            raise ValueError(
+                explain_error(type(self).__name__, got=got, expected="lengths above 0 and finite factors")
+            ) from None
         finally:
             self._get_lr_called_within_step = False
         self._set(rates)

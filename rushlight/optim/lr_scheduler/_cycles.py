@@ -74,6 +74,8 @@ class CyclicLR(_CyclesMomentum):
         self.max_lrs = per_group("CyclicLR", "max_lr", max_lr, optimizer)
         up = float(step_size_up)
         self.total_size = up + (up if step_size_down is None else float(step_size_down))
+        if not self.total_size:
+            raise ValueError(explain_error("CyclicLR", got="no steps up or down", expected="step_size_up above 0"))
         self.step_ratio = up / self.total_size
         if scale_fn is None and mode not in ("triangular", "triangular2", "exp_range"):
             raise ValueError(

@@ -91,9 +91,19 @@ class _Chained(LRScheduler):
 
 
 class StepLR(_Chained):
-    """lr ← lr · gamma every `step_size` epochs."""
+    """lr ← lr · gamma every `step_size` epochs.
 
-    def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1) -> None:
+    >>> import rushlight as torch
+    >>> w = torch.ones(1, requires_grad=True); w.sum().backward()
+    >>> opt = torch.optim.SGD([w], lr=1.0)
+    >>> schedule = torch.optim.lr_scheduler.StepLR(opt, step_size=1, gamma=0.5)
+    >>> opt.step()
+    >>> schedule.step()
+    >>> schedule.get_last_lr()
+    [0.5]
+    """
+
+    def __init__(self, optimizer: Optimizer, step_size: float, gamma: float = 0.1, last_epoch: int = -1) -> None:
         self.step_size = step_size
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
@@ -174,7 +184,17 @@ class LinearLR(_Chained):
 
 
 class ExponentialLR(_Chained):
-    """lr ← lr · gamma at every step."""
+    """lr ← lr · gamma at every step.
+
+    >>> import rushlight as torch
+    >>> w = torch.ones(1, requires_grad=True); w.sum().backward()
+    >>> opt = torch.optim.SGD([w], lr=1.0)
+    >>> schedule = torch.optim.lr_scheduler.ExponentialLR(opt, gamma=0.5)
+    >>> opt.step()
+    >>> schedule.step()
+    >>> schedule.get_last_lr()
+    [0.5]
+    """
 
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
         self.gamma = gamma

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import rushlight
-from rushlight.errors import explain_error
+from rushlight.lessons import say
 
 _NOT_NUMBERS = "SUOMmV"  # numpy kinds that no tensor can hold: text, objects, dates, records
 
@@ -30,17 +30,16 @@ class UnequalSamples(RuntimeError):
 
     def describe(self, first_index: Any, other_index: Any, transform: Any, cause: str | None = None) -> str:
         """The message, with dataset indices in place of positions in the batch, and the transform that is to blame."""
-        field = "sample"
+        field = say("samples-differ/sample")
         if self.path:
-            field = f"field {self.path[0]!r}" + "".join(f"[{key!r}]" for key in self.path[1:])
-        fix = "return samples of one size (transforms.Resize((height, width)), padding), or pass a collate_fn that pads"
+            path = repr(self.path[0]) + "".join(f"[{key!r}]" for key in self.path[1:])
+            field = say("samples-differ/field", path=path)
+        fix = say("samples-differ/resize")
         if transform is not None:
-            text = " ".join(str(transform).split())
-            fix = f"{cause or 'end the transform with one fixed size'}, or pass a collate_fn that pads (the dataset's transform is {text})"
-        return (
-            f"default_collate: index {other_index}: {field} has {self.what} {self.other} "
-            f"but index {first_index} has {self.first}. Fix: {fix}."
-        )
+            text, cause = " ".join(str(transform).split()), cause or say("samples-differ/end")
+            fix = say("samples-differ/transform", cause=cause, transform=text)
+        facts = {"what": self.what, "other": self.other, "first": self.first}
+        return say("samples-differ", index=other_index, first_index=first_index, field=field, fix=fix, **facts)
 
 
 def default_collate(batch: Sequence[Any]) -> Any:
@@ -203,17 +202,11 @@ def _like_sequence(original: Sequence, items: list) -> Any:
 def _unsupported(value: Any) -> str:
     kind = type(value)
     found = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
-    fix = "convert it in __getitem__, or pass a collate_fn"
+    fix = "convert"
     if kind.__module__.startswith("PIL."):
-        fix = "ToTensor() is missing: end the transform with it, transforms.Compose([..., transforms.ToTensor()])"
+        fix = "picture"
     elif value is None:
-        fix = "__getitem__ returned None: check that every path through it ends in a return"
+        fix = "none"
     elif isinstance(value, np.ndarray):
-        found = f"a NumPy array of dtype {value.dtype}"
-        fix = "turn text and objects into numbers in __getitem__, or pass a collate_fn"
-    return explain_error(
-        "default_collate",
-        got=found,
-        expected="tensors, NumPy arrays, numbers, strings, or tuples, lists and dicts of them",
-        fix=fix,
-    )
+        found, fix = say("cannot-collate/array", dtype=value.dtype), "text"
+    return say("cannot-collate", found=found, fix=say(f"cannot-collate/{fix}"))

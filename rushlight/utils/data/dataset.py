@@ -22,6 +22,7 @@ import numpy as np
 
 import rushlight
 from rushlight.errors import explain_error
+from rushlight.lessons import say
 
 if TYPE_CHECKING:
     from rushlight import Generator, Tensor
@@ -43,14 +44,7 @@ class Dataset(Generic[T]):
     """
 
     def __getitem__(self, index: Any) -> T:
-        raise NotImplementedError(
-            explain_error(
-                type(self).__name__,
-                got=f"an access to sample {index!r}, but the class has no __getitem__",
-                expected="a method that returns one sample",
-                fix="add `def __getitem__(self, index): return image, label`",
-            )
-        )
+        raise NotImplementedError(say("dataset-without-getitem", kind=type(self).__name__, index=repr(index)))
 
     def __add__(self, other: Dataset) -> ConcatDataset:
         return ConcatDataset([self, other])
@@ -330,7 +324,8 @@ def read_each(dataset: Any, indices: Sequence[Any], after: Callable[[], None] | 
         # Let through, it would look like the end of the epoch.
         raise RuntimeError(f"{_where(dataset, indices, samples)} raised StopIteration.") from error
     except Exception as error:
-        error.add_note(f"while reading {_where(dataset, indices, samples)}")
+        what = say("note/sample", index=indices[len(samples)], dataset=type(dataset).__name__)
+        error.add_note(say("note/reading", what=what))
         raise
     return samples
 

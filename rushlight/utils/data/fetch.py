@@ -8,6 +8,7 @@ from typing import Any
 
 from rushlight.lazy.macro import flush
 from rushlight.lazy.record import local
+from rushlight.lessons import say
 from rushlight.utils.data.collate import UnequalSamples, default_collate
 from rushlight.utils.data.dataset import read_each, read_samples, whole_batch_reader
 
@@ -73,7 +74,7 @@ def _batch_fetch(dataset: Any, collate_fn: Callable) -> Fetch:
                 message = error.describe(indices[0], indices[error.position], *_transform_of(dataset))
                 raise RuntimeError(message) from None
             except Exception as error:
-                error.add_note(f"while collating the samples at indices {shorten(indices)}")
+                error.add_note(say("note/collating", indices=shorten(indices)))
                 raise
             del samples  # of what was recorded only the batch is wanted
         return batch

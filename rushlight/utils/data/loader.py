@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import rushlight
 from rushlight.errors import explain_error
+from rushlight.lessons import say
 from rushlight.utils.data.collate import default_collate, default_convert
 from rushlight.utils.data.dataset import IterableDataset
 from rushlight.utils.data.iterator import LoaderIterator, SerialIterator
+from rushlight.utils.data.randomness import check_transforms
 from rushlight.utils.data.sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 
 if TYPE_CHECKING:
@@ -140,6 +142,7 @@ class DataLoader:
             warnings.warn(
                 "DataLoader: pin_memory=True has no effect, no accelerator was found.", UserWarning, stacklevel=2
             )
+        check_transforms(self)
         if self.num_workers == 0:
             return SerialIterator(self)
         from rushlight.utils.data.pool import ProcessIterator  # multiprocessing is slow to import
@@ -240,14 +243,7 @@ def _check_length(dataset: Any) -> None:
             )
         )
     if not hasattr(type(dataset), "__len__"):
-        raise TypeError(
-            explain_error(
-                "DataLoader",
-                got=f"a {type(dataset).__name__}, which has no len()",
-                expected="a dataset with __len__ and __getitem__",
-                fix="add `def __len__(self): return <number of samples>`, or derive from IterableDataset for a stream",
-            )
-        )
+        raise TypeError(say("dataset-without-len", kind=type(dataset).__name__))
 
 
 def _find_context(context: Any, num_workers: int) -> Any:

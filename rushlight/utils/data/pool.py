@@ -23,6 +23,7 @@ from multiprocessing.reduction import ForkingPickler
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from rushlight.errors import explain_error
+from rushlight.lessons import say
 from rushlight.utils.data import fetch, transport
 from rushlight.utils.data.iterator import LoaderIterator
 from rushlight.utils.data.worker import Failure, Job, StreamEnd, run_worker
@@ -273,7 +274,7 @@ def _explain_exit(code: int | None, method: str) -> tuple[str, str]:
     if code >= 0:
         fix = "look for os._exit or sys.exit in the dataset, or run it with num_workers=0 to see the error"
         if method != "fork":
-            fix = f"{fix}; with {method!r} a script must keep its work under `if __name__ == '__main__':`"
+            fix = say("main-guard", method=method)
         return f"ended with exit code {code}", fix
     name = next((known.name for known in signal.Signals if known == -code), f"signal {-code}")
     fix = "run the dataset with num_workers=0 to find the crash"
@@ -284,7 +285,7 @@ def _explain_exit(code: int | None, method: str) -> tuple[str, str]:
 
 def _cannot_pickle(error: Exception, job: Job, context: BaseContext) -> str:
     """Name the part of the loader that cannot be sent to a new process."""
-    culprit = "one of its arguments"
+    culprit = say("cannot-pickle/argument")
     parts = {f"dataset.{name}": value for name, value in getattr(job.dataset, "__dict__", {}).items()}
     parts |= {"dataset": job.dataset, "collate_fn": job.collate_fn, "worker_init_fn": job.init_fn}
     for name, value in parts.items():
@@ -293,10 +294,4 @@ def _cannot_pickle(error: Exception, job: Job, context: BaseContext) -> str:
         except Exception:
             culprit = f"{name} ({value!r})"
             break
-    return explain_error(
-        "DataLoader",
-        got=f"{culprit}, which cannot be pickled ({error})",
-        expected=f"what start method {context.get_start_method()!r} can send to a worker process",
-        fix="replace lambdas and functions inside functions by a def at the top of a module, "
-        "or pass multiprocessing_context='fork' (not on Windows), or num_workers=0",
-    )
+    return say("cannot-pickle", culprit=culprit, error=error, method=context.get_start_method())

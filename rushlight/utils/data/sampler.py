@@ -10,7 +10,7 @@ import rushlight
 from rushlight.errors import explain_error
 
 if TYPE_CHECKING:
-    from rushlight import Generator
+    from rushlight import Generator, Tensor
 
 T = TypeVar("T", covariant=True)
 
@@ -128,7 +128,7 @@ class WeightedRandomSampler(Sampler[int]):
 
     def __init__(
         self,
-        weights: Sequence[float],
+        weights: Sequence[float] | Tensor,
         num_samples: int,
         replacement: bool = True,
         generator: Generator | None = None,

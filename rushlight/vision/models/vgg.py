@@ -12,12 +12,15 @@ _PLANS: dict[int, tuple[int, ...]] = {  # convolutions in each of the five block
     11: (1, 1, 2, 2, 2),
     13: (2, 2, 2, 2, 2),
     16: (2, 2, 3, 3, 3),
+    19: (2, 2, 4, 4, 4),
 }
 _WIDTHS = (64, 128, 256, 512, 512)
 
 
-def refuse_weights(name: str, weights: Any) -> None:
-    """Pretrained weights are not shipped and not fetched."""
+def refuse_weights(name: str, weights: Any, settings: dict[str, Any]) -> None:
+    """Pretrained weights are not shipped and not fetched. `pretrained=False`, the older way to say so, leaves the settings."""
+    if settings.pop("pretrained", False):
+        weights = "DEFAULT"
     if weights is not None:
         raise NotImplementedError(
             explain_error(
@@ -84,7 +87,7 @@ class VGG(nn.Module):
 
 
 def _vgg(depth: int, batch_norm: bool, weights: Any, settings: dict[str, Any]) -> VGG:
-    refuse_weights(f"vgg{depth}", weights)
+    refuse_weights(f"vgg{depth}{'_bn' * batch_norm}", weights, settings)
     return VGG(make_layers(depth, batch_norm), **settings)
 
 
@@ -116,3 +119,13 @@ def vgg16(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> VGG:
 def vgg16_bn(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> VGG:
     """VGG with 16 layers and batch normalisation; `kwargs` go to `VGG`."""
     return _vgg(16, True, weights, kwargs)
+
+
+def vgg19(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> VGG:
+    """VGG with 19 layers, 143,667,240 parameters; `kwargs` go to `VGG`."""
+    return _vgg(19, False, weights, kwargs)
+
+
+def vgg19_bn(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> VGG:
+    """VGG with 19 layers and batch normalisation; `kwargs` go to `VGG`."""
+    return _vgg(19, True, weights, kwargs)

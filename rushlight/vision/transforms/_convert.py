@@ -9,6 +9,7 @@ import numpy as np
 
 import rushlight
 from rushlight.errors import explain_error
+from rushlight.lessons import say
 from rushlight.vision.transforms._kind import describe, is_pil, is_tensor, pil, to_array, to_tensor_like
 
 # 16-bit pictures are unsigned, and there is no uint16 tensor: int32 keeps their values
@@ -57,10 +58,9 @@ def to_tensor(pic: Any) -> Any:
             )
         array = (pic[:, :, None] if pic.ndim == 2 else pic).transpose(2, 0, 1)
         return _scaled(array if array.dtype == np.uint8 else array.copy())
-    fix = None
     if is_tensor(pic):
-        fix = "it is a tensor already: remove this ToTensor(), or use ConvertImageDtype(rushlight.float32) to scale it"
-    raise TypeError(explain_error("ToTensor", got=describe(pic), expected="a PIL picture or a numpy array", fix=fix))
+        raise TypeError(say("to-tensor-twice", picture=describe(pic)))
+    raise TypeError(explain_error("ToTensor", got=describe(pic), expected="a PIL picture or a numpy array"))
 
 
 def pil_to_tensor(pic: Any) -> Any:
@@ -107,14 +107,7 @@ def to_pil_image(pic: Any, mode: str | None = None) -> Any:
         if array.shape[2] > 4:
             raise ValueError(explain_error(op, got=describe(pic), expected="at most 4 channels, in the last dimension"))
     else:
-        raise TypeError(
-            explain_error(
-                op,
-                got=describe(pic),
-                expected="a tensor or a numpy array",
-                fix=f"if it is a picture already, remove this {op}()",
-            )
-        )
+        raise TypeError(say("to-picture-of-picture", op=op, picture=describe(pic)))
 
     channels = array.shape[2]
     if array.dtype == bool:
@@ -184,11 +177,7 @@ def float_to_int(image: Any, dtype: Any) -> Any:
 def _check_normalize(tensor: Any, mean: Any, std: Any) -> tuple[Any, Any]:
     op = "Normalize"
     if not is_tensor(tensor):
-        raise TypeError(
-            explain_error(
-                op, got=describe(tensor), expected="a float tensor", fix=f"put ToTensor() before it: {_ORDER}"
-            )
-        )
+        raise TypeError(say("normalize-before-to-tensor", picture=describe(tensor), order=_ORDER))
     if not tensor.is_floating_point():
         raise TypeError(
             explain_error(
@@ -204,16 +193,9 @@ def _check_normalize(tensor: Any, mean: Any, std: Any) -> tuple[Any, Any]:
     for name, values in (("mean", mean), ("std", std)):
         array = np.asarray(values.tolist() if is_tensor(values) else values, dtype=np.float64)
         if array.ndim == 1 and array.size not in (1, tensor.shape[-3]):
-            raise RuntimeError(
-                explain_error(
-                    op,
-                    got=f"{array.size} values of {name} for a picture with {tensor.shape[-3]} channel(s), "
-                    f"shape {tuple(tensor.shape)}",
-                    expected=f"one value per channel: {tensor.shape[-3]}",
-                    fix=f"write Normalize({_example(tensor.shape[-3], '0.5')}, {_example(tensor.shape[-3], '0.5')}), "
-                    "or make the channels fit with Grayscale(num_output_channels=...)",
-                )
-            )
+            channels, shape = tensor.shape[-3], tuple(tensor.shape)
+            facts = {"size": array.size, "name": name, "channels": channels, "shape": shape}
+            raise RuntimeError(say("normalize-channels", example=_example(channels, "0.5"), **facts))
         arrays.append(array.reshape(-1, 1, 1) if array.ndim == 1 else array)
     return arrays[0], arrays[1]
 

@@ -266,7 +266,7 @@ def five_crop(img: Any, size: int | Sequence[int]) -> tuple[Any, Any, Any, Any, 
     right, below = old_width - width, old_height - height
     boxes = ((0, 0), (0, right), (below, 0), (below, right))
     corners = tuple(crop(img, top, left, height, width) for top, left in boxes)
-    return (*corners, center_crop(img, (height, width)))  # type: ignore[return-value]
+    return (*corners, center_crop(img, (height, width)))
 
 
 def ten_crop(img: Any, size: int | Sequence[int], vertical_flip: bool = False) -> tuple[Any, ...]:
@@ -358,12 +358,12 @@ def affine(
     move = (float(translate[0]), float(translate[1]))
     if is_pil(img):
         middle = (width * 0.5, height * 0.5) if center is None else (center[0], center[1])
-        matrix = _resample.affine_matrix(middle, angle, move, scale, shears)  # type: ignore[arg-type]
+        matrix = _resample.affine_matrix(middle, angle, move, scale, shears)
         kind = pil().Transform.AFFINE
         return img.transform((width, height), kind, matrix, pil_number(mode), fillcolor=pil_color(img, fill))
     name = _tensor_mode("affine", mode, ("nearest", "bilinear"))
     offset = (0.0, 0.0) if center is None else (center[0] - width * 0.5, center[1] - height * 0.5)
-    matrix = _resample.affine_matrix(offset, angle, move, scale, shears)  # type: ignore[arg-type]
+    matrix = _resample.affine_matrix(offset, angle, move, scale, shears)
     return _moved("affine", img, matrix, (height, width), name, fill)
 
 

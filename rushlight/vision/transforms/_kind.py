@@ -16,6 +16,7 @@ import numpy as np
 
 import rushlight
 from rushlight.errors import explain_error, need
+from rushlight.lessons import say
 
 
 class InterpolationMode(Enum):
@@ -91,11 +92,11 @@ def is_tensor(picture: Any) -> bool:
 def describe(picture: Any) -> str:
     """A picture in words, for messages."""
     if is_pil(picture):
-        return f"a PIL picture (mode {picture.mode}, {picture.size[0]}x{picture.size[1]} pixels)"
+        return say("picture/pil", mode=picture.mode, width=picture.size[0], height=picture.size[1])
     if is_tensor(picture):
-        return f"a tensor of shape {tuple(picture.shape)} and dtype {picture.dtype}"
+        return say("picture/tensor", shape=tuple(picture.shape), dtype=picture.dtype)
     if isinstance(picture, np.ndarray):
-        return f"a numpy array of shape {picture.shape} and dtype {picture.dtype}"
+        return say("picture/array", shape=picture.shape, dtype=picture.dtype)
     return f"{type(picture).__module__}.{type(picture).__qualname__}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rushlight.lessons import say
 from rushlight.vision.transforms.basic import Compose, RandomApply, RandomOrder, RandomTransforms
 from rushlight.vision.transforms.geometric import CenterCrop, RandomCrop, RandomResizedCrop, RandomRotation, Resize
 from rushlight.vision.transforms.v2 import Compose as ComposeV2
@@ -23,23 +24,20 @@ def explain_shapes(transform: Any) -> str | None:
     >>> explain_shapes(Compose([Resize(224)]))
     'Resize(size=224) sets the shorter edge only and keeps the aspect ratio: write Resize((224, 224))'
     """
-    reason: str | None = "no transform sets the size of the pictures: add Resize((h, w)) before ToTensor()"
+    reason: str | None = say("samples-differ/no-size")
     for step in _sequence(transform):
         name = type(step).__name__
         if isinstance(step, Resize):
             size = [step.size] if isinstance(step.size, int) or step.size is None else list(step.size)
             reason = None
             if len(size) == 1:
-                reason = (
-                    f"{name}(size={size[0]}) sets the shorter edge only and keeps the aspect ratio: "
-                    f"write {name}(({size[0]}, {size[0]}))"
-                )
+                reason = say("samples-differ/shorter-edge", name=name, size=size[0])
         elif isinstance(step, (CenterCrop, RandomCrop, RandomResizedCrop)):
             reason = None
         elif isinstance(step, RandomRotation) and step.expand:
-            reason = f"{name}(expand=True) gives every picture another size: add Resize((h, w)) after it"
+            reason = say("samples-differ/expand", name=name)
         elif isinstance(step, _UNCERTAIN) and not isinstance(step, RandomOrder):
             inner = [s for part in step.transforms for s in _sequence(part)]
             if any(isinstance(s, (Resize, CenterCrop, RandomCrop, RandomResizedCrop)) for s in inner):
-                reason = f"{name} changes the size of some pictures and not of others: add Resize((h, w)) after it"
+                reason = say("samples-differ/sometimes", name=name)
     return reason

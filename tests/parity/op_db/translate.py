@@ -53,17 +53,21 @@ def dtype(kind: torch.dtype) -> Any:
     return walk(rushlight, str(kind).removeprefix("torch."))
 
 
+_BITS = {torch.bfloat16: torch.int16, torch.complex32: torch.int32}  # dtypes that NumPy does not have, and their bits
+
+
 def numpy_of(tensor: torch.Tensor) -> np.ndarray:
-    """The values; bfloat16, which NumPy does not have, as its bits."""
+    """The values, or the bits of those that NumPy does not have."""
     tensor = tensor.detach().resolve_conj().resolve_neg()
-    return (tensor.view(torch.int16) if tensor.dtype is torch.bfloat16 else tensor).numpy()
+    return tensor.view(_BITS.get(tensor.dtype, tensor.dtype)).numpy()
 
 
 def to_torch(tensor: Any) -> torch.Tensor:
     """A Rushlight tensor's values as a PyTorch tensor."""
     tensor = tensor.detach()
-    if tensor.dtype is rushlight.bfloat16:
-        return torch.from_numpy(tensor.contiguous().view(rushlight.int16).numpy().copy()).view(torch.bfloat16)
+    kind = getattr(torch, str(tensor.dtype).removeprefix("torch."))
+    if kind in _BITS:
+        return torch.from_numpy(tensor.contiguous().view(dtype(_BITS[kind])).numpy().copy()).view(kind)
     return torch.from_numpy(tensor.numpy().copy())
 
 
@@ -138,7 +142,7 @@ class Translation:
             shape = theirs.shape if whole else (count,)
             base = torch.empty(0, dtype=theirs.dtype).set_(memory, 0, shape)
             ours = rushlight.tensor(numpy_of(base).copy())
-            self.memories[key] = ours.view(rushlight.bfloat16) if theirs.dtype is torch.bfloat16 else ours
+            self.memories[key] = ours.view(dtype(theirs.dtype)) if theirs.dtype in _BITS else ours
             if whole:
                 return self.memories[key]
         return self.memories[key].as_strided(tuple(theirs.shape), theirs.stride(), theirs.storage_offset())

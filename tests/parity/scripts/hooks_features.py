@@ -24,7 +24,7 @@ x = torch.randn(2, 1, 9, 9)
 print([name for name, _ in net.named_modules()])
 
 # --- features
-features = {}
+features: dict = {}
 
 
 def keep(name):
@@ -76,7 +76,7 @@ with torch.no_grad():
 leaf = torch.tensor([1.0, -2.0, 3.0], requires_grad=True)
 middle = leaf * 2
 middle.retain_grad()
-seen = []
+seen: list = []
 h = middle.register_hook(lambda g: seen.append(g.clone()))
 leaf.register_hook(lambda g: g * 10)
 middle.pow(2).sum().backward()

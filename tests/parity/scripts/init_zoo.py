@@ -65,7 +65,9 @@ for name, fill in (
 ):
     torch.manual_seed(20)
     net = nn.Sequential(*[layer for _ in range(15) for layer in (nn.Linear(64, 64, bias=False), nn.ReLU())])
-    net.apply(lambda m, fill=fill: fill(m.weight) if isinstance(m, nn.Linear) else None)
+    for layer in net:
+        if isinstance(layer, nn.Linear):
+            fill(layer.weight)
     x = torch.randn(32, 64)
     y = net(x)
     y.square().mean().backward()

@@ -71,7 +71,7 @@ location = torch.tensor(0.7, requires_grad=True)
 sample = Normal(location, 0.5).rsample((1000,))
 sample.pow(2).mean().backward()
 print(f"through samples {location.grad.item():.4f}")
-location.grad = None
+location.grad.zero_()
 distribution = Normal(location, 0.5)
 action = distribution.sample((1000,))
 (distribution.log_prob(action) * action.pow(2)).mean().backward()

@@ -40,7 +40,7 @@ class TransformerModel(nn.Module):
         self.linear.bias.data.zero_()
         self.linear.weight.data.uniform_(-initrange, initrange)
 
-    def forward(self, src: Tensor, src_mask: Tensor = None, padding: Tensor = None) -> Tensor:
+    def forward(self, src: Tensor, src_mask: Tensor | None = None, padding: Tensor | None = None) -> Tensor:
         src = self.pos_encoder(self.embedding(src) * math.sqrt(self.d_model))
         if src_mask is None:
             src_mask = nn.Transformer.generate_square_subsequent_mask(len(src))

@@ -1,0 +1,3 @@
+"""Programs for mypy are not run."""
+
+collect_ignore = ["mistakes.py", "uses.py"]
