@@ -9,11 +9,11 @@ from rushlight import dtype as dtypes
 from rushlight.errors import explain_error
 from rushlight.functional import old_forms
 from rushlight.functional.checks import write_apart
-from rushlight.functional.fast import check_exponent
+from rushlight.functional.fast import check_exponent, power
 from rushlight.functional.quick import binary
 from rushlight.functional.registry import METHODS, as_ints, public, rule_helper, write_out
 from rushlight.ir.op import TABLE, renamed
-from rushlight.lazy.handle import Handle
+from rushlight.lazy.handle import HANDLES, Handle
 from rushlight.lazy.record import record
 from rushlight.lazy.views import record_inplace
 from rushlight.ops.tensor_code import conj as conjugate
@@ -76,8 +76,11 @@ def pow(input: Any, exponent: Any, *, out: Any = None) -> Any:
     >>> torch.pow(torch.tensor([1, 2, 3]), 2), torch.pow(2.0, torch.tensor([-1]))
     (tensor([1, 4, 9]), tensor([0.5000]))
     """
-    check_exponent(input, exponent)
-    result = _power(input, exponent)
+    if input.__class__ in HANDLES:
+        result = power(input, exponent)
+    else:
+        check_exponent(input, exponent)
+        result = _power(input, exponent)
     return result if out is None else write_out(out, result)
 
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from rushlight.dtype import FLOATING
+from rushlight.dtype import COMPLEX, FLOATING, INTEGER
 from rushlight.functional.quick import binary, from_array, is_operand, reflected, unary
 from rushlight.functional.registry import METHODS
 from rushlight.ir.op import TABLE, Op
 from rushlight.lazy.handle import Handle
 from rushlight.lazy.views import record_inplace
+from rushlight.ops.elementwise import POWERS
 
 
 def _inplace(op: Op) -> Callable[[Any, Any], Any]:
@@ -46,18 +47,22 @@ def check_exponent(base: Any, exponent: Any) -> None:
             )
 
 
-def _power() -> Callable[[Any, Any], Any]:
-    """x ** 2 is x * x: an exponent that is a number may change from step to step, and a power of any exponent is dear."""
-    power, square = binary(TABLE["pow"], dunder=True), unary(TABLE["square"])
+_any_power = binary(TABLE["pow"], dunder=True)
+_fixed_powers = {exponent: unary(TABLE["fixed_power_op"], (exponent,)) for exponent in POWERS}
 
-    def apply(self: Any, other: Any) -> Any:
-        if other.__class__ in (int, float):
-            if other == 2 and self._meta.dtype.category >= FLOATING:
-                return square(self)
-            check_exponent(self, other)
-        return power(self, other)
 
-    return apply
+def power(self: Any, other: Any) -> Any:
+    """`tensor ** other`. A power of any exponent is dear, and x ** 2 is x * x."""
+    if other.__class__ in (int, float):
+        fixed = _fixed_powers.get(other)
+        if fixed is not None:
+            category = self._meta.dtype.category
+            if category == FLOATING or other == 2 and category == COMPLEX:
+                return fixed(self)
+            if category == INTEGER and other.__class__ is int and other > 0:
+                return fixed(self)
+        check_exponent(self, other)
+    return _any_power(self, other)
 
 
 def _power_inplace() -> Callable[[Any, Any], Any]:
@@ -81,7 +86,7 @@ def _build() -> dict[str, Callable[..., Any]]:
         found[f"__{dunder}__"] = binary(TABLE[name], dunder=True)
         found[f"__r{dunder}__"] = reflected(TABLE[name])
         found[f"__i{dunder}__"] = _inplace(TABLE[name + "_"])
-    found["__pow__"], found["__ipow__"] = _power(), _power_inplace()
+    found["__pow__"], found["__ipow__"] = power, _power_inplace()
     found["__matmul__"], found["__rmatmul__"] = binary(TABLE["matmul"], dunder=True), reflected(TABLE["matmul"])
     for dunder in ("eq", "ne", "lt", "le", "gt", "ge"):
         found[f"__{dunder}__"] = _comparison(TABLE[dunder])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from rushlight.ir.meta import Meta
@@ -43,7 +43,7 @@ class Graph:
 
     def copy(self) -> Graph:
         """A graph that passes may change without changing this one; metas and values are shared."""
-        nodes = [replace(node) for node in self.nodes]
+        nodes = [Node(n.op, n.inputs, n.static, n.outputs, n.entry) for n in self.nodes]
         return Graph(self.metas, nodes, self.leaves, self.numbers, dict(self.constants), dict(self.outputs))
 
     def value(self, meta: Meta) -> int:

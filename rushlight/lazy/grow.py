@@ -5,6 +5,7 @@ Nothing here runs for a step seen before. Errors are raised at the user's line w
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -149,20 +150,22 @@ def _check_numbers(op: Op, items: tuple) -> None:
         )  # fmt: skip
 
 
-def _check_static(op: Op, values: tuple) -> None:
-    """Static arguments of the kinds that rules take as they are."""
-    kinds = (p for p in op.params if not p.is_slot)
-    for p, value in zip(kinds, values, strict=True):
-        wanted = _STATIC_KINDS.get(p.kind.rstrip("?"))
-        if wanted is not None and value is not None and not isinstance(value, wanted):
-            raise TypeError(
-                explain_error(
-                    op.name, got=f"{p.name} of type {type(value).__name__}", expected=f"a {p.kind.rstrip('?')}"
-                )
-            )
-
-
 _STATIC_KINDS = {"dtype": dtypes.dtype, "str": str}
+
+
+@functools.cache
+def _strict(op: Op) -> tuple[tuple[int, str, type], ...]:
+    """The static arguments that rules take as they are: (number, name, class)."""
+    kinds = enumerate((p.name, p.kind.rstrip("?")) for p in op.params if not p.is_slot)
+    return tuple((n, name, _STATIC_KINDS[kind]) for n, (name, kind) in kinds if kind in _STATIC_KINDS)
+
+
+def _check_static(op: Op, values: tuple) -> None:
+    for number, name, wanted in _strict(op):
+        value = values[number]
+        if value is not None and not isinstance(value, wanted):
+            got, expected = f"{name} of type {type(value).__name__}", f"a {wanted.__name__}"
+            raise TypeError(explain_error(op.name, got=got, expected=expected))
 
 
 def _unfit(op: Op, items: tuple) -> TypeError | None:

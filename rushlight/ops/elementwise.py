@@ -20,7 +20,7 @@ from rushlight.ops.rules import (
     promote_float,
     result_dtype,
 )  # fmt: skip
-from rushlight.ops.samples import binary, int_binary, numbers
+from rushlight.ops.samples import binary, int_binary, numbers, values
 from rushlight.ops.tensor_code import T, conj
 
 
@@ -169,6 +169,25 @@ pow_ = _binary(
     ),
     samples=lambda: [((a, b), {}) for (a, b), _ in binary(low=0.3)], lower=formulas.power,
     doc="input ** exponent",
+)  # fmt: skip
+# Exponents with code of their own, as in PyTorch. A number that is an operand may change from step to step; these are part of the step.
+POWERS = (-2.0, -1.0, -0.5, 0.5, 2.0, 3.0)
+
+
+def _fixed_power(x: np.ndarray, exponent: float) -> np.ndarray:
+    if abs(exponent) == 0.5:
+        root = np.sqrt(x)
+        return root if exponent > 0 else 1 / root
+    found = x if exponent == -1 else x * x * x if exponent == 3 else x * x
+    return found if exponent > 0 else 1 / found
+
+
+fixed_power = declare(
+    "fixed_power_op(Tensor input, float exponent)", infer=lambda x, exponent: elementwise("pow", (x,), x.dtype),
+    reference=_fixed_power,
+    vjp=(lambda g, out, x, exponent: g * conj(exponent * (x if exponent == 2 else T.pow(x, exponent - 1))),),
+    lower=formulas.fixed_power, pointwise=True, grad_name="PowBackward0",
+    samples=lambda: [((values(3, 4, low=0.3), exponent), {}) for exponent in POWERS], doc="input to one of a few powers",
 )  # fmt: skip
 maximum = _binary(
     "maximum(Tensor input, Tensor other)", np.maximum,

@@ -118,6 +118,14 @@ def power(a: Expr, b: Expr) -> Expr | None:
     return whole_power(a, int(exponent)) if exponent else L.const(1, a.kind)
 
 
+def fixed_power(a: Expr, exponent: float) -> Expr | None:
+    """a to one of the powers that need no logarithm; integers to 2 and 3."""
+    if not a.floating and (exponent < 1 or a.kind == "b1"):
+        return None
+    whole = L.sqrt(a) if abs(exponent) == 0.5 else whole_power(a, abs(int(exponent)))
+    return whole if exponent > 0 else 1 / whole
+
+
 def whole_power(a: Expr, n: int) -> Expr:
     """a ** n for n >= 1, by repeated squaring."""
     if n == 1:

@@ -54,7 +54,10 @@ def plan_key(graph: Graph, replaceable: dict[int, int]) -> str | None:
 
 
 def _named(op: Op) -> str:
-    if op is not TABLE.get(op.name):
+    known = TABLE.get(op.name)
+    if (
+        known is None or op.reference is not known.reference
+    ):  # an op under another name for its gradient is the same here
         raise _Unknown(op)
     return op.name
 
