@@ -20,6 +20,11 @@ _AUTOGRAD = os.path.dirname(
     os.path.abspath(__file__)
 )  # checkpoints, Functions and `no_grad` forwards are called from there
 
+_JUDGES = frozenset(
+    ("argmax", "max_dim", "topk_op", "eq", "nll_loss_op", "nll_loss2d_op", "mse_loss_op", "smooth_l1_loss_op", "huber_loss_op",
+     "binary_cross_entropy_op", "binary_cross_entropy_with_logits_op", "abs", "square", "fixed_power_op"),
+)  # what predictions are measured by  # fmt: skip
+
 
 def note_random_layer(trace: Trace, entry: Entry) -> None:
     """Note a layer of ours that is in training mode, in a trained model in training mode, called without gradients.
@@ -66,6 +71,11 @@ def tell_suspicions(trace: Trace) -> None:
     """Called when a Program is first made for a trace that has any."""
     if trace.backwards:
         return
-    module, kind, line = trace.suspicions[0]
+    # A generator's pictures are made in training mode as a rule, and then only looked at.
+    judged = any(entry.op.name in _JUDGES for entry in trace.path())
+    found = next((s for s in trace.suspicions if judged or s[1] == "dropout"), None)
+    if found is None:
+        return
+    module, kind, line = found
     effect = say(f"eval-forgotten/{kind}")
     warn("eval-forgotten", once=line, module=module, line=show_line(line), effect=effect)

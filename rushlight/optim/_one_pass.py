@@ -317,6 +317,8 @@ class OnePassOptimizer(Optimizer):
             self._idle = set(missing)
         self._idle &= set(missing)
         total = sum(len(group["params"]) for group in self.param_groups)
+        if len(missing) == total and not local.backwards and "_opt_called" in self.__dict__:
+            return  # a schedule that is looked at for itself
         if not self._idle or self._steps not in (0, _PATIENCE - 1) or (self._steps == 0 and len(missing) < total):
             return
         idle, self._idle = self._idle, set()

@@ -159,6 +159,24 @@ def a_generator_within_the_step_of_a_discriminator():
 
 
 @legitimate
+def pictures_of_a_generator_in_training_mode():
+    generator = nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Linear(6, 3), nn.Tanh())
+    mistakes.train(rushlight, generator)
+    with rushlight.no_grad():
+        made = generator(data()[0]).detach()
+    str(made)
+
+
+@legitimate
+def a_schedule_looked_at_for_itself():
+    optimizer = optim.SGD([rushlight.zeros(2, requires_grad=True)], lr=0.1)
+    scheduler = optim.lr_scheduler.StepLR(optimizer, 2)
+    for _ in range(12):
+        optimizer.step()
+        scheduler.step()
+
+
+@legitimate
 def a_momentum_encoder_within_a_model():
     class Contrast(nn.Module):
         def __init__(self):

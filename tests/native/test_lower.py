@@ -30,6 +30,7 @@ REFERENCE_ONLY = {
 }
 # Dtypes for which a `lower` returns None, and why.
 REFERENCE_KINDS = {
+    ("fixed_power_op", "int64 int32 uint8 bool"): "integers have no root or reciprocal; the first sample is one",
     ("hypot", "int64 int32 uint8 bool"): "the reference rounds in a float as wide as the integer",
     ("pow", "int64 int32 uint8"): "an exponent that is not written needs a loop",
     ("round", "bool"): "the reference rounds in float16",
