@@ -202,7 +202,9 @@ def _direction(state: dict[str, Any], grad: Any, history_size: int) -> Any:
     for i in reversed(range(len(dirs))):
         al[i] = stps[i].dot(q) * ro[i]
         q = q - dirs[i] * al[i]
+        flush()  # so that one program serves all entries, however many there are
     r = q * state["H_diag"]
     for i in range(len(dirs)):
         r = r + stps[i] * (al[i] - dirs[i].dot(r) * ro[i])
+        flush()
     return r
