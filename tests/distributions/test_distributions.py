@@ -14,7 +14,7 @@ from rushlight import config
 torch = pytest.importorskip("torch")
 
 from cases import DISTRIBUTIONS  # noqa: E402
-from conftest import array, attempt, same, seeded  # noqa: E402
+from two_libraries import array, attempt, same, seeded  # noqa: E402
 
 # PyTorch's I0 is a polynomial of about 8 digits; its implicit gradients of gamma variables have about 4.
 CLOSE = {"VonMises": 3e-6}

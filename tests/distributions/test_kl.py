@@ -11,7 +11,7 @@ from rushlight.distributions.kl import _KL_REGISTRY
 torch = pytest.importorskip("torch")
 
 from cases import FOR_KL  # noqa: E402
-from conftest import Side, array, attempt, same  # noqa: E402
+from two_libraries import Side, array, attempt, same  # noqa: E402
 
 
 def names(registry):

@@ -12,7 +12,7 @@ import rushlight
 torch = pytest.importorskip("torch")
 
 from cases import MATRIX, TRANSFORMS, TRIL, VECTOR  # noqa: E402
-from conftest import Side, array, attempt, same, seeded  # noqa: E402
+from two_libraries import Side, array, attempt, same, seeded  # noqa: E402
 
 
 @pytest.mark.parametrize("name", TRANSFORMS)
