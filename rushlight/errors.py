@@ -93,6 +93,23 @@ def explain_error(op: str, *, got: str, expected: str | None = None, fix: str | 
     return text
 
 
+def not_a_tensor(op: str, value: Any, expected: str = "a tensor") -> TypeError:
+    """The error for something else given for a tensor, with what makes one of it.
+
+    >>> print(not_a_tensor("linear", [1.0, 2.0]))
+    linear: got a list; expected a tensor. Fix: torch.tensor(list).
+    """
+    kind = type(value).__name__
+    fix = {"ndarray": "torch.from_numpy(array)", "list": "torch.tensor(list)", "tuple": "torch.tensor(tuple)"}.get(kind)
+    if value is None:
+        fix = "pass the tensor; a function without a return statement gives None"
+    elif isinstance(value, (bool, int, float, complex)):
+        fix = "torch.tensor(number)"
+    article = "an" if kind[0].lower() in "aeiou" or kind == "ndarray" else "a"
+    got = "None" if value is None else f"{article} {kind}"
+    return TypeError(explain_error(op.removesuffix("_op"), got=got, expected=expected, fix=fix))
+
+
 def need(extra: str, package: str) -> MissingExtraError:
     """The error for a missing optional package.
 

@@ -80,11 +80,12 @@ def backward(
 
 def check_root(root: Any, grad: Any) -> None:
     """M5 and M6: nothing requires a gradient; the root is not a scalar; the given gradient has another shape."""
-    if isinstance(root, GradientEdge):
-        root = meta_of_edge(root)
-    if not isinstance(root, (Handle, Meta)):
+    if root.__class__ in HANDLES or isinstance(root, Handle):
+        meta = root._meta
+    elif isinstance(root, GradientEdge):
+        meta = meta_of_edge(root)
+    else:
         raise TypeError(explain_error("backward", got=f"a {type(root).__name__}", expected="a tensor"))
-    meta = root if isinstance(root, Meta) else root._meta
     if not meta.requires_grad:
         raise RuntimeError(say("nothing-requires-grad", shape=list(meta.shape), leaves=_leaves_seen(root)))
     if grad is None:

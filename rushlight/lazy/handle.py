@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from rushlight.errors import not_a_tensor
 from rushlight.ir.meta import Meta
 
 HANDLES: set[Any] = set()  # Handle and all its subclasses: to be found here is quicker than isinstance
@@ -48,10 +49,10 @@ class Handle:
 HANDLES.add(Handle)
 
 
-def no_operand(name: str, value: Any, otherwise: TypeError) -> Exception:
+def no_operand(name: str, value: Any, expected: str = "a tensor") -> Exception:
     """The error for a value that an op cannot take: a tensor of another layout has one of its own."""
     refuse = getattr(value, "_refused_by", None)
-    return otherwise if refuse is None else refuse(name.removesuffix("_op"))
+    return not_a_tensor(name, value, expected) if refuse is None else refuse(name.removesuffix("_op"))
 
 
 def base_of(handle: Any) -> Any:

@@ -18,7 +18,6 @@ import numpy as np
 
 from rushlight import config
 from rushlight import dtype as dtypes
-from rushlight.errors import explain_error
 from rushlight.ir.meta import Meta
 from rushlight.ir.op import Op
 from rushlight.lazy.handle import HANDLES, Handle, is_shared, let_go, no_operand
@@ -350,10 +349,8 @@ def key_of(trace: Trace, op: Op, inputs: Sequence[Any], static: tuple) -> tuple[
         else:
             number = x.item() if isinstance(x, np.generic) else None
             if number.__class__ not in NUMBERS:
-                wrong = explain_error(
-                    op.name, got=f"an argument of type {kind.__name__}", expected="a tensor or a number"
-                )
-                raise no_operand(op.name, x, TypeError(wrong))
+                several = op.slots and op.slots[0].kind == "Operand"
+                raise no_operand(op.name, x, "a tensor or a number" if several else "a tensor")
             key.append(number.__class__)
             numbers.append(number)
     key.append(static)
@@ -362,9 +359,10 @@ def key_of(trace: Trace, op: Op, inputs: Sequence[Any], static: tuple) -> tuple[
 
 def _tensors(op: Op, values: Any) -> Any:
     if not HANDLES.issuperset(map(type, values)):
-        other = next(type(value) for value in values if type(value) not in HANDLES)
-        wrong = explain_error(op.name, got=f"a list holding a {other.__name__}", expected="tensors only")
-        raise no_operand(op.name, next(value for value in values if type(value) is other), TypeError(wrong))
+        other = next(value for value in values if type(value) not in HANDLES)
+        if hasattr(other, "_refused_by") or any(slot.kind == "Tensor[]" for slot in op.slots):
+            raise no_operand(op.name, other, "a list of tensors only")
+        raise no_operand(op.name, values)
     return values
 
 

@@ -77,8 +77,7 @@ def record_view(op: Op, source: Any, static: tuple = ()) -> Any:
     enters as a buffer of its own when it is used, so that `x[i]` with another i is no new program.
     (In forward mode it is: its tangent comes from its base's.)"""
     if source.__class__ not in HANDLES:
-        wrong = TypeError(explain_error(op.name, got=f"a {type(source).__name__}", expected="a tensor"))
-        raise no_operand(op.name, source, wrong)
+        raise no_operand(op.name, source)
     base = source._base
     if base is None:
         base = source
@@ -257,8 +256,7 @@ def record_inplace(op: Op, inputs: tuple, static: tuple = ()) -> Any:
     """Append an in-place op (`op.inplace`): its first input is written, seen through every alias."""
     target = inputs[0]
     if target.__class__ not in HANDLES:
-        wrong = TypeError(explain_error(op.name, got=f"a {type(target).__name__} as its target", expected="a tensor"))
-        raise no_operand(op.name, target, wrong)
+        raise no_operand(op.name, target)
     meta = target._meta
     if meta.requires_grad or not meta.contiguous:
         check_writable(target, op.name)

@@ -57,7 +57,6 @@ class OnePassOptimizer(Optimizer):
     _deciding: tuple[str, ...] = ()  # the options whose truth decides which state a parameter has
     _foreseen = True  # `_later` knows the variant of the next step
     _lr_differentiable = True  # `_plan` takes `lr_of(group)`
-    _takes_sparse = False  # `_update_sparse` is written
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         self._reset()
@@ -228,7 +227,7 @@ class OnePassOptimizer(Optimizer):
                     missing.append(param)
                     continue
                 if grad.is_sparse:
-                    if not self._takes_sparse:
+                    if type(self)._rows_of is OnePassOptimizer._rows_of:
                         raise self._sparse()
                     self._sparse_rows.append((group, param, grad))
                     continue

@@ -72,8 +72,6 @@ class Adagrad(OnePassOptimizer):
         lr = lr_of(group) / (1 + (variant - 1) * float(group["lr_decay"]))
         return None, [float(group["eps"]), -lr]
 
-    _takes_sparse = True
-
     def _rows_of(self, group: dict[str, Any], param: Any, grad: Any) -> tuple[Any, Any]:
         sparse.check_decay("Adagrad", group)
         return sparse.room().distinct(grad)

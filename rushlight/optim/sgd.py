@@ -86,8 +86,6 @@ class SGD(OnePassOptimizer):
             numbers += [float(group["momentum"]), 1 - float(group["dampening"])]
         return (variant, group["nesterov"]), numbers
 
-    _takes_sparse = True
-
     def _rows_of(self, group: dict[str, Any], param: Any, grad: Any) -> tuple[Any, Any]:
         sparse.check_decay("SGD", group)
         return sparse.room().rows_of(sparse.momentum(group, self.state[param] if group["momentum"] else {}, grad))

@@ -2,9 +2,11 @@
 
 import warnings
 
+import numpy as np
 import pytest
 
 import rushlight
+from rushlight import nn
 
 torch = pytest.importorskip("torch")
 
@@ -163,3 +165,28 @@ def test_utils():
     assert fused(x).flatten().tolist() == pytest.approx(norm(conv(x)).flatten().tolist(), abs=1e-5)
     padded = nn.utils.rnn.pad_sequence([rushlight.ones(1, 2), rushlight.ones(3, 2)], padding_value=-1.0)
     assert padded.shape == (3, 2, 2) and padded[2, 0].tolist() == [-1.0, -1.0]
+
+
+@pytest.mark.parametrize(
+    "module, given, said",
+    [
+        (nn.Linear(3, 2), None, "Linear: got None; expected a tensor. Fix: pass the tensor"),
+        (nn.Linear(3, 2), np.ones((1, 3), "f"), "linear: got an ndarray; expected a tensor. Fix: torch.from_numpy"),
+        (nn.BatchNorm1d(3), np.ones((2, 3), "f"), "BatchNorm1d: got an ndarray; .* Fix: torch.from_numpy"),
+        (nn.MaxPool2d(2), [[1.0]], r"MaxPool2d: got a list; .* Fix: torch.tensor\(list\)"),
+        (nn.Embedding(3, 2), [0, 1], r"embedding: got a list; .* Fix: torch.tensor\(list\)"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(3, 1)), 3, r"Flatten: got an int; .* Fix: torch.tensor\(number\)"),
+    ],
+)
+def test_what_is_no_tensor_is_named(module, given, said):
+    with pytest.raises(TypeError, match=said):
+        module(given)
+
+
+def test_an_attribute_error_of_the_users_own_stays_what_it_is():
+    class Net(nn.Module):
+        def forward(self, x):
+            return x.shape_of_things
+
+    with pytest.raises(AttributeError, match="shape_of_things"):
+        Net()(None)

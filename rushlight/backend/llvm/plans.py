@@ -44,6 +44,7 @@ def plan_key(graph: Graph, replaceable: dict[int, int]) -> str | None:
     values = range(len(graph.metas))
     try:
         facts = [
+            target.current().name, config.threads,
             [_described(graph.metas[v]) for v in values],
             [(_named(node.op), node.inputs, _described(node.static), node.outputs) for node in graph.nodes],
             graph.leaves, graph.numbers, _described(graph.constants), list(graph.outputs.items()), sorted(replaceable.items()),
@@ -97,7 +98,7 @@ def _source() -> str:
 
 
 def _fingerprint() -> str:
-    return f"plan|{jit.fingerprint()}|{target.current().name}|{config.threads}|{_source()}"
+    return f"plan|{jit.fingerprint()}|{_source()}"
 
 
 def store(key: str, graph: Graph, plan: Plan) -> None:

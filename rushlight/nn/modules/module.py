@@ -30,7 +30,7 @@ from rushlight.nn.modules.hooks import (
     register_module_full_backward_pre_hook,
 )
 from rushlight.nn.modules.state import StateMixin
-from rushlight.nn.modules.walk import WalkMixin, note_module_path
+from rushlight.nn.modules.walk import WalkMixin, note_module_path, stray_argument
 from rushlight.nn.parameter import Buffer, Parameter
 
 __all__ = [
@@ -136,7 +136,10 @@ class Module(WalkMixin, HookMixin, StateMixin, ConvertMixin):
                 return self._call_with_hooks(args, kwargs)
             return self.forward(*args, **kwargs)
         except Exception as error:
-            note_module_path(self, error)
+            wrong = stray_argument(self, args, error) if error.__class__ is AttributeError else None
+            note_module_path(self, wrong or error)
+            if wrong is not None:
+                raise wrong from None
             raise
 
     CALLERS.insert(0, __call__.__code__)

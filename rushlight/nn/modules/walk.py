@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import rushlight
-from rushlight.errors import raised_inside, show_line, user_line
+from rushlight.errors import not_a_tensor, raised_inside, show_line, user_line
 from rushlight.lessons import say
 from rushlight.nn.modules.guard import did_you_mean
 
@@ -158,6 +158,14 @@ class WalkMixin:
 def indent(text: str, spaces: int) -> str:
     """Indent every line but the first."""
     return text.replace("\n", "\n" + " " * spaces)
+
+
+def stray_argument(module: Any, args: tuple, error: AttributeError) -> TypeError | None:
+    """What to say instead when code of ours looked for a tensor's attribute in an argument that is none."""
+    value = error.obj
+    if not any(value is arg for arg in args) or not raised_inside(error):
+        return None
+    return not_a_tensor(type(module).__name__, value)
 
 
 def note_module_path(module: Any, error: BaseException) -> None:
